@@ -1,0 +1,289 @@
+"""The state machine of top-ups and their attempts.
+
+created -> submitting -> pending -> succeeded | failed | expired, with `unknown` for a provider that
+did not answer: our id is stored before the provider is called, a time-out is never a failure, and
+a late success after a failure still credits, once, and is flagged. Each step is one conditional
+UPDATE, so two workers never take it twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts import notices, topups
+from accounts.models import Household, Payment, Rail, Site, TopUp, TopUpAttempt
+from accounts.topups import ConfirmedPayment
+
+State = TopUpAttempt.State
+
+FIRST_POLL = timedelta(seconds=10)
+SUBMITTING_LIMIT = timedelta(seconds=60)
+PROMPT_LIFE = timedelta(minutes=3)
+"""After this, a prompt that the provider does not know any more has expired."""
+UNKNOWN_LIMIT = timedelta(hours=24)
+LINK_WINDOW = timedelta(minutes=15)
+
+
+class BadAmount(ValueError):
+    """The amount is outside what the rail carries; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a provider's query said of an attempt."""
+
+    is_final: bool
+    is_paid: bool = False
+    code: str = ""
+    text: str = ""
+
+
+def request(
+    *,
+    household: Household,
+    site: Site,
+    rail: Rail,
+    phone: str,
+    amount_minor: int,
+    idempotency_key: str,
+    at: datetime,
+) -> TopUpAttempt:
+    """Store a household's wish to pay and the attempt at it; the same key returns the first.
+
+    The provider is called later, by a task. Raises BadAmount outside the rail's limits.
+    """
+    if not rail.min_top_up_minor <= amount_minor <= rail.max_top_up_minor:
+        raise BadAmount(
+            f"choose an amount from {rail.min_top_up_minor} to {rail.max_top_up_minor} minor units"
+        )
+    with transaction.atomic():
+        top_up, is_new = TopUp.objects.get_or_create(
+            idempotency_key=idempotency_key,
+            defaults={
+                "household": household,
+                "site": site,
+                "rail": rail,
+                "phone": phone,
+                "amount_minor": amount_minor,
+                "currency": rail.currency,
+                "created_at": at,
+            },
+        )
+        if not is_new:
+            return top_up.attempts.latest("id")
+        return TopUpAttempt.objects.create(
+            top_up=top_up, token=secrets.token_urlsafe(32), created_at=at, next_poll_at=at
+        )
+
+
+def claim(*, attempt_id: int, at: datetime) -> TopUpAttempt | None:
+    """Take an attempt for submission; None where somebody else has it or it was submitted."""
+    taken = TopUpAttempt.objects.filter(pk=attempt_id, state=State.CREATED).update(
+        state=State.SUBMITTING, submitted_at=at, next_poll_at=at + SUBMITTING_LIMIT
+    )
+    if not taken:
+        return None
+    TopUp.objects.filter(attempts=attempt_id).update(state=TopUp.State.SUBMITTING)
+    return load(attempt_id=attempt_id)
+
+
+def submitted(*, attempt: TopUpAttempt, provider_request: str, at: datetime) -> None:
+    """Note that the provider took the attempt and what it calls it."""
+    TopUpAttempt.objects.filter(pk=attempt.pk).update(provider_request=provider_request)
+    _move(
+        attempt,
+        sources=(State.SUBMITTING, State.UNKNOWN),
+        state=State.PENDING,
+        next_poll_at=at + FIRST_POLL,
+    )
+
+
+def not_answered(*, attempt: TopUpAttempt, text: str, at: datetime) -> None:
+    """Note that the provider did not answer: the prompt may be on the phone all the same."""
+    _move(
+        attempt,
+        sources=(State.SUBMITTING,),
+        state=State.UNKNOWN,
+        failure_text=text[:200],
+        next_poll_at=at + FIRST_POLL,
+    )
+
+
+def refused(*, attempt: TopUpAttempt, code: str, text: str, at: datetime) -> None:
+    """Note that the provider refused to start; nothing can have been paid."""
+    _fail(attempt, state=State.FAILED, code=code, text=text, at=at)
+
+
+def name_reference(*, attempt: TopUpAttempt, reference: str, has_mismatch: bool) -> None:
+    """Keep the reference a callback named. It credits nothing: only the query does."""
+    TopUpAttempt.objects.filter(pk=attempt.pk, claimed_reference="").update(
+        claimed_reference="" if has_mismatch else reference[:40],
+        has_mismatch=has_mismatch or attempt.has_mismatch,
+    )
+    attempt.refresh_from_db()
+
+
+def settle_answer(*, attempt: TopUpAttempt, answer: Answer, at: datetime) -> None:
+    """Act on what the provider's query said: credit, wait for the receipt, fail, or ask again."""
+    if answer.is_paid:
+        _paid(attempt, at=at)
+    elif answer.is_final:
+        _fail(attempt, state=State.FAILED, code=answer.code, text=answer.text, at=at)
+    else:
+        postpone(attempt=attempt, at=at)
+
+
+def postpone(*, attempt: TopUpAttempt, at: datetime) -> None:
+    """Ask again later, less and less often; give a prompt up when the provider's time is over."""
+    age = at - (attempt.submitted_at or attempt.created_at)
+    if age > UNKNOWN_LIMIT:
+        _fail(attempt, state=State.EXPIRED, code="", text="the provider never answered", at=at)
+        return
+    wait = min(FIRST_POLL * 2 ** min(attempt.poll_count, 9), timedelta(hours=1))
+    TopUpAttempt.objects.filter(pk=attempt.pk, state__in=TopUpAttempt.OPEN).update(
+        poll_count=attempt.poll_count + 1, next_poll_at=at + wait
+    )
+
+
+def link_references(*, at: datetime) -> int:
+    """Close attempts that were paid without a receipt, by the payment the statement showed.
+
+    The statement already credited it, as a paybill payment of the same account and amount.
+    """
+    linked = 0
+    waiting = TopUpAttempt.objects.filter(state=State.AWAITING_REFERENCE).select_related("top_up")
+    for attempt in waiting:
+        top_up = attempt.top_up
+        since = attempt.submitted_at or attempt.created_at
+        payment = (
+            Payment.objects.filter(
+                rail=top_up.rail_id,
+                household=top_up.household_id,
+                amount_minor=top_up.amount_minor,
+                currency=top_up.currency,
+                top_up__isnull=True,
+                paid_at__range=(since - timedelta(minutes=1), since + LINK_WINDOW),
+            )
+            .order_by("paid_at")
+            .first()
+        )
+        if payment is None:
+            postpone(attempt=attempt, at=at)
+            continue
+        with transaction.atomic():
+            taken = Payment.objects.filter(pk=payment.pk, top_up__isnull=True).update(top_up=top_up)
+            if taken:
+                _succeed(attempt, at=at)
+                linked += 1
+    return linked
+
+
+def due(*, at: datetime, limit: int = 100) -> Iterable[int]:
+    """Return the ids of attempts whose next question is due."""
+    return (
+        TopUpAttempt.objects.filter(next_poll_at__lte=at)
+        .order_by("next_poll_at")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def load(*, attempt_id: int) -> TopUpAttempt:
+    """Return an attempt with everything a provider needs to act on it."""
+    return TopUpAttempt.objects.select_related(
+        "top_up__household", "top_up__site__book", "top_up__rail__operator__book"
+    ).get(pk=attempt_id)
+
+
+def _paid(attempt: TopUpAttempt, *, at: datetime) -> None:
+    if not attempt.claimed_reference:
+        if attempt.state not in (State.SUCCEEDED, State.AWAITING_REFERENCE):
+            TopUpAttempt.objects.filter(pk=attempt.pk).update(
+                state=State.AWAITING_REFERENCE,
+                is_late_success=attempt.finished_at is not None,
+                next_poll_at=at + FIRST_POLL,
+            )
+        return
+    top_up = attempt.top_up
+    with transaction.atomic():
+        payment = topups.confirm(
+            payment=ConfirmedPayment(
+                rail=top_up.rail,
+                reference=attempt.claimed_reference,
+                amount_minor=top_up.amount_minor,
+                currency=top_up.currency,
+                paid_at=at,
+                account_text=top_up.household.code,
+                payer_phone=top_up.phone,
+                top_up=top_up,
+            ),
+            at=at,
+        )
+        if payment.top_up_id != top_up.pk or payment.household_id != top_up.household_id:
+            # The callback named somebody else's receipt: wait for the statement to show ours.
+            TopUpAttempt.objects.filter(pk=attempt.pk).update(
+                state=State.AWAITING_REFERENCE,
+                has_mismatch=True,
+                claimed_reference="",
+                next_poll_at=at + FIRST_POLL,
+            )
+            return
+        _succeed(attempt, at=at)
+
+
+def _succeed(attempt: TopUpAttempt, *, at: datetime) -> None:
+    is_late = attempt.state in (State.FAILED, State.EXPIRED)
+    TopUpAttempt.objects.filter(pk=attempt.pk).exclude(state=State.SUCCEEDED).update(
+        state=State.SUCCEEDED,
+        is_late_success=is_late or attempt.is_late_success,
+        finished_at=at,
+        next_poll_at=None,
+    )
+    TopUp.objects.filter(pk=attempt.top_up_id).exclude(state=TopUp.State.SUCCEEDED).update(
+        state=TopUp.State.SUCCEEDED, finished_at=at
+    )
+    attempt.refresh_from_db()
+
+
+def _fail(attempt: TopUpAttempt, *, state: State, code: str, text: str, at: datetime) -> None:
+    with transaction.atomic():
+        moved = _move(
+            attempt,
+            sources=(State.CREATED, State.SUBMITTING, State.PENDING, State.UNKNOWN),
+            state=state,
+            failure_code=code[:40],
+            failure_text=text[:200],
+            finished_at=at,
+            next_poll_at=None,
+        )
+        if moved:
+            TopUp.objects.filter(pk=attempt.top_up_id).update(finished_at=at)
+            notices.tell_phone(
+                phone=attempt.top_up.phone,
+                kind="top_up_failed",
+                key=f"top_up_failed:{attempt.pk}",
+                params={
+                    "amount_minor": attempt.top_up.amount_minor,
+                    "currency": attempt.top_up.currency,
+                    "code": code,
+                },
+                language=attempt.top_up.household.language,
+                household=attempt.top_up.household,
+                at=at,
+            )
+
+
+def _move(
+    attempt: TopUpAttempt, *, sources: tuple[State, ...], state: State, **fields: object
+) -> bool:
+    moved = TopUpAttempt.objects.filter(pk=attempt.pk, state__in=sources).update(
+        state=state, **fields
+    )
+    if moved:
+        TopUp.objects.filter(pk=attempt.top_up_id).update(state=TopUp.State(str(state)))
+        attempt.refresh_from_db()
+    return bool(moved)

@@ -1,0 +1,91 @@
+"""Settings from the environment, from files, or from a running script/server.
+
+Each reader raises BadSetting with one sentence that names the setting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class BadSetting(SystemExit):
+    """A setting is missing or malformed; the message names it and says what it should be."""
+
+
+def _embedded() -> dict[str, str]:
+    """Return what a running script/server exports, or nothing."""
+    path = Path(os.environ.get("VAR_DIR", BASE_DIR / "var")) / "server.json"
+    if "DATABASE_URL" in os.environ or not path.exists():
+        return {}
+    environment: dict[str, str] = json.loads(path.read_text())["environment"]
+    return environment
+
+
+_EMBEDDED = _embedded()
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return setting `name` from the environment, the file `name_FILE` names, or the default."""
+    if name in os.environ:
+        return os.environ[name]
+    file = os.environ.get(f"{name}_FILE")
+    if file is not None:
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise BadSetting(f"{name}_FILE names a file that can't be read: {error}.") from error
+    if name in _EMBEDDED:
+        return _EMBEDDED[name]
+    if default is None:
+        raise BadSetting(
+            f"{name} is not set: export it (or {name}_FILE), or start script/server first."
+        )
+    return default
+
+
+def flag(name: str) -> bool:
+    """Return whether setting `name` is 1; unset and 0 are no."""
+    value = text(name, "0")
+    if value not in {"0", "1"}:
+        raise BadSetting(f"{name} must be 0 or 1, not {value!r}.")
+    return value == "1"
+
+
+def whole(name: str, default: int) -> int:
+    """Return setting `name` as a whole number."""
+    value = text(name, str(default))
+    try:
+        return int(value)
+    except ValueError:
+        raise BadSetting(f"{name} must be a whole number, not {value!r}.") from None
+
+
+def listed(name: str, default: str) -> list[str]:
+    """Return setting `name` as a list: commas between, blanks dropped."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def database(name: str) -> dict[str, Any]:
+    """Return Django's connection settings for the URL postgresql://user:password@host/name."""
+    value = text(name)
+    url = urlsplit(value)
+    query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    if url.scheme not in {"postgres", "postgresql"} or not url.path.strip("/") or not url.username:
+        raise BadSetting(f"{name} must look like postgresql://user:password@host:5432/name.")
+    host = query.pop("host", url.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.path.strip("/"),
+        "USER": unquote(url.username),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": host,
+        "PORT": str(url.port or ""),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": dict(query),
+    }

@@ -1,0 +1,264 @@
+"""Django settings. Everything that differs between machines comes from gateway.environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from csp.constants import NONCE, SELF
+
+from gateway import environment
+from gateway.environment import BASE_DIR
+
+SECRET_KEY = environment.text("SECRET_KEY")
+DEBUG = False
+DEMO = environment.flag("DEMO")
+TESTING = "pytest" in sys.modules
+ALLOWED_HOSTS = environment.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver")
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.simple_history",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "accounts",
+    "settlement",
+    "tokens",
+    "dashboard",
+    "gateway.webhooks",
+    "gateway.ussd",
+    "gateway.sms",
+    "gateway.providers",
+    "gateway.rates",
+    "gateway.handset",
+    "gateway.api",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "djmoney",
+    "simple_history",
+    "django_celery_beat",
+    "django_structlog",
+    "django_prometheus",
+    "axes",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "gateway.urls"
+WSGI_APPLICATION = "gateway.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Two roles: `default` writes money only through functions; `owner` migrates and flushes.
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": environment.database("DATABASE_URL"),
+    "owner": environment.database("DATABASE_OWNER_URL"),
+}
+DATABASE_APP_ROLE = DATABASES["default"]["USER"]
+if not TESTING:
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
+DATABASE_ROUTERS = ["gateway.routers.OwnerMigrates"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+
+CACHE_URL = environment.text("CACHE_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 1
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLED = not TESTING
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("sw", "Kiswahili")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = False
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if not DEMO and not TESTING:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+CONTENT_SECURITY_POLICY = {
+    # The admin's theme (Alpine) evaluates expressions; the API page's viewer starts a worker.
+    "EXCLUDE_URL_PREFIXES": ["/admin/", "/api/docs/"],
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "frame-ancestors": ["'none'"],
+        "form-action": [SELF],
+        "base-uri": [SELF],
+    },
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.Pages",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": "600/min", "user": "3000/min"},
+    "EXCEPTION_HANDLER": "gateway.api.problems.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Solar mini-grid payment gateway",
+    "DESCRIPTION": "Balances, sites, prices and impact tokens. Errors are RFC 9457 problems.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+CELERY_BROKER_URL = environment.text("BROKER_URL")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 270
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A killed worker's tasks come back after the visibility time-out; it has to outlast the time limit.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 330,
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "pull head-ends": {"task": "settlement.tasks.pull_head_ends", "schedule": 5.0},
+    "settle sites": {"task": "settlement.tasks.settle_sites", "schedule": 15.0},
+    "publish prices": {"task": "settlement.tasks.publish_prices", "schedule": 5.0},
+    "rebate blocks": {"task": "settlement.tasks.rebate_blocks", "schedule": 60.0},
+    "ask for gaps": {"task": "settlement.tasks.ask_for_gaps", "schedule": 300.0},
+    "keep partitions ahead": {"task": "settlement.tasks.keep_partitions", "schedule": 3600.0},
+    "handle stored events": {"task": "gateway.webhooks.tasks.sweep_events", "schedule": 10.0},
+    "poll open attempts": {"task": "gateway.providers.tasks.poll_attempts", "schedule": 5.0},
+    "pull rail statements": {"task": "gateway.providers.tasks.pull_payments", "schedule": 30.0},
+    "attach suspense": {"task": "gateway.providers.tasks.attach_suspense", "schedule": 60.0},
+    "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
+    "fetch rates": {"task": "gateway.rates.tasks.fetch_rates", "schedule": 600.0},
+}
+
+PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+HOOK_SECRETS = environment.listed("HOOK_SECRETS", "")
+HOOK_ALLOWED_IPS = environment.listed("HOOK_ALLOWED_IPS", "")
+PIN_PEPPER = environment.text("PIN_PEPPER", SECRET_KEY)
+
+AFRICASTALKING_URL = environment.text("AFRICASTALKING_URL", "")
+AFRICASTALKING_USERNAME = environment.text("AFRICASTALKING_USERNAME", "sandbox")
+AFRICASTALKING_API_KEY = environment.text("AFRICASTALKING_API_KEY", "")
+SMS_SHORT_CODE = environment.text("SMS_SHORT_CODE", "38426")
+USSD_CODE = environment.text("USSD_CODE", "*384*4826#")
+
+DARAJA_URL = environment.text("DARAJA_URL", "")
+DARAJA_CONSUMER_KEY = environment.text("DARAJA_CONSUMER_KEY", "")
+DARAJA_CONSUMER_SECRET = environment.text("DARAJA_CONSUMER_SECRET", "")
+DARAJA_SHORT_CODE = environment.text("DARAJA_SHORT_CODE", "174379")
+DARAJA_PASSKEY = environment.text("DARAJA_PASSKEY", "")
+
+KOIOS_URL = environment.text("KOIOS_URL", "")
+KOIOS_API_KEY = environment.text("KOIOS_API_KEY", "")
+KOIOS_API_SECRET = environment.text("KOIOS_API_SECRET", "")
+PLANT_URL = environment.text("PLANT_URL", "")
+PLANT_API_KEY = environment.text("PLANT_API_KEY", "")
+RATES_URL = environment.text("RATES_URL", "")
+
+SANDBOX_URL = environment.text("SANDBOX_URL", "") if DEMO else ""
+
+UNFOLD = {
+    "SITE_TITLE": "Solar gateway",
+    "SITE_HEADER": "Solar gateway",
+    "SITE_SYMBOL": "solar_power",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "structlog.stdlib.ProcessorFormatter",
+            "processor": "gateway.logs.render",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        name: {"handlers": ["console"], "level": "INFO", "propagate": False}
+        for name in ("accounts", "settlement", "tokens", "gateway", "dashboard")
+    },
+}

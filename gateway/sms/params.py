@@ -1,0 +1,162 @@
+"""The JSON-able parameters of every kind of message: the contract of whoever writes a notice.
+
+Amounts are integers in minor units of `currency` and named `..._minor`; energy is in
+milliwatt-hours; DAI in wei. What is NotRequired may be absent or None.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, NotRequired, TypedDict
+
+FailureReason = Literal["cancelled", "timeout", "insufficient", "wrong_pin", "other"]
+FAILURE_REASONS: Final[tuple[FailureReason, ...]] = (
+    "cancelled",
+    "timeout",
+    "insufficient",
+    "wrong_pin",
+    "other",
+)
+
+
+class TopUpCredited(TypedDict):
+    """A payment was credited; funds after it, and how much of it went to arrears."""
+
+    household_code: str
+    currency: str
+    amount_minor: int
+    receipt: str
+    funds_minor: int
+    arrears_taken_minor: NotRequired[int]
+    days_left: NotRequired[int | None]
+    energy_milliwatt_hours: NotRequired[int | None]
+
+
+class LowFunds(TypedDict):
+    """Funds are nearly used up."""
+
+    household_code: str
+    currency: str
+    funds_minor: int
+    days_left: NotRequired[int | None]
+    energy_milliwatt_hours: NotRequired[int | None]
+    ussd_code: NotRequired[str]
+
+
+class TopUpFailed(TypedDict):
+    """The provider said for certain that nothing was taken."""
+
+    household_code: str
+    currency: str
+    amount_minor: int
+    reason: FailureReason
+    ussd_code: NotRequired[str]
+
+
+class TopUpInSuspense(TypedDict):
+    """To the payer: money came for an account nobody knows; account as it was typed."""
+
+    currency: str
+    amount_minor: int
+    receipt: str
+    account: str
+    help_phone: NotRequired[str | None]
+
+
+class BalanceReply(TypedDict):
+    """price_minor_per_kwh is to the nearest minor unit."""
+
+    household_code: str
+    currency: str
+    funds_minor: int
+    funds_wei: int
+    arrears_minor: NotRequired[int]
+    days_left: NotRequired[int | None]
+    energy_milliwatt_hours: NotRequired[int | None]
+    price_minor_per_kwh: NotRequired[int | None]
+
+
+class PeriodUse(TypedDict):
+    """period "today", "yesterday" or "days"; days only with the last."""
+
+    period: Literal["today", "yesterday", "days"]
+    energy_milliwatt_hours: int
+    days: NotRequired[int]
+    cost_minor: NotRequired[int | None]
+
+
+class UsageReply(TypedDict):
+    """Periods in the order in which they are told."""
+
+    household_code: str
+    currency: str
+    periods: Sequence[PeriodUse]
+
+
+class HelpReply(TypedDict):
+    """How to go on."""
+
+    ussd_code: NotRequired[str]
+    help_phone: NotRequired[str | None]
+
+
+class Payment(TypedDict):
+    """day as ISO 8601 "2026-11-22", in the site's time zone."""
+
+    day: str
+    amount_minor: int
+    currency: str
+    receipt: str
+
+
+class LastPaymentsReply(TypedDict):
+    """Newest first; the first three are told."""
+
+    household_code: str
+    payments: Sequence[Payment]
+
+
+class TopUpPromptSent(TypedDict):
+    """The provider's own prompt is on its way."""
+
+    household_code: str
+    currency: str
+    amount_minor: int
+
+
+class RateCompensation(TypedDict):
+    """The site rate of the month changed; funds in local money, the same before and after."""
+
+    household_code: str
+    currency: str
+    funds_minor: int
+
+
+class WhichAccount(TypedDict):
+    """Several households share the phone; their codes, at least one."""
+
+    household_codes: Sequence[str]
+
+
+class NotRegistered(TypedDict):
+    """The phone belongs to no household."""
+
+    help_phone: NotRequired[str | None]
+
+
+class AmountWrong(TypedDict):
+    """TOPUP without an amount we can take."""
+
+    currency: str
+    min_top_up_minor: int
+    max_top_up_minor: int
+
+
+class PayByPaybill(TypedDict):
+    """Prompts cannot be sent: business number and account; None where there is no paybill."""
+
+    household_code: str
+    service: NotRequired[str | None]
+    business_number: NotRequired[str | None]
+
+
+class Nothing(TypedDict):
+    """No parameters."""

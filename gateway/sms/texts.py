@@ -1,0 +1,274 @@
+"""The text of every message we send, from a notice's kind and its JSON-able parameters.
+
+A kind's TypedDict in `params` is its contract: a missing parameter raises KeyError, an unknown
+kind UnknownKind. The answer is GSM-7 and one message of 160 septets (help: two parts); what
+matters least is left out first.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gateway.sms.gsm import SINGLE_SEPTETS, cut, to_gsm7
+from gateway.sms.params import (
+    FAILURE_REASONS,
+    AmountWrong,
+    BalanceReply,
+    HelpReply,
+    LastPaymentsReply,
+    LowFunds,
+    Nothing,
+    NotRegistered,
+    PayByPaybill,
+    RateCompensation,
+    TopUpCredited,
+    TopUpFailed,
+    TopUpInSuspense,
+    TopUpPromptSent,
+    UsageReply,
+    WhichAccount,
+)
+from gateway.texts import numbers
+from gateway.texts.fit import Line, fit
+from gateway.texts.languages import Language, language_of
+from gateway.texts.sms import SMS
+
+# Two parts of 153 septets each.
+_TWO_PARTS_SEPTETS: Final = 306
+_MAX_TYPED_CHARACTERS: Final = 12
+
+
+class UnknownKind(ValueError):
+    """No message of this kind exists."""
+
+
+class _Voice:
+    """One language: sentences and numbers."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Final = language
+
+    def line(self, key: str, *, rank: int = 0, **values: object) -> Line:
+        return Line(SMS.say(self.language, key, **values), rank=rank)
+
+    def money(self, minor: int, currency: str) -> str:
+        return numbers.money(minor, currency, language=self.language)
+
+    def paid(self, minor: int, currency: str) -> str:
+        return numbers.money(minor, currency, language=self.language, exact=True)
+
+    def kwh(self, energy_milliwatt_hours: int) -> str:
+        return numbers.kwh(energy_milliwatt_hours, language=self.language)
+
+    def lasts(self, params: Mapping[str, Any], *, rank: int) -> list[Line]:
+        """How far the funds go: days if the recent use is known, and kWh."""
+        days, energy = params.get("days_left"), params.get("energy_milliwatt_hours")
+        if energy is None:
+            return []
+        kwh = self.kwh(energy)
+        if days is None:
+            return [self.line("lasts_energy", rank=rank, kwh=kwh)]
+        if days < 2:
+            return [self.line("lasts_one" if days else "lasts_none", rank=rank, kwh=kwh)]
+        told = numbers.whole(days, language=self.language)
+        return [self.line("lasts", rank=rank, days=told, kwh=kwh)]
+
+
+def _top_up_credited(voice: _Voice, params: TopUpCredited) -> list[Line]:
+    currency = params["currency"]
+    lines = [
+        voice.line(
+            "received",
+            amount=voice.paid(params["amount_minor"], currency),
+            code=params["household_code"],
+            receipt=params["receipt"],
+        )
+    ]
+    if taken_minor := params.get("arrears_taken_minor", 0):
+        taken = voice.paid(taken_minor, currency)
+        lines.append(voice.line("arrears_taken", rank=1, arrears=taken))
+    lines.append(voice.line("balance", funds=voice.money(params["funds_minor"], currency)))
+    return lines + voice.lasts(params, rank=2)
+
+
+def _low_funds(voice: _Voice, params: LowFunds) -> list[Line]:
+    funds = voice.money(params["funds_minor"], params["currency"])
+    lines = [voice.line("low", code=params["household_code"], funds=funds)]
+    lines += voice.lasts(params, rank=1)
+    if ussd_code := params.get("ussd_code"):
+        lines.append(voice.line("dial_to_top_up", rank=2, ussd_code=ussd_code))
+    return lines
+
+
+def _top_up_failed(voice: _Voice, params: TopUpFailed) -> list[Line]:
+    reason = params["reason"] if params["reason"] in FAILURE_REASONS else "other"
+    lines = [
+        voice.line(
+            "failed",
+            amount=voice.paid(params["amount_minor"], params["currency"]),
+            code=params["household_code"],
+            reason=SMS.say(voice.language, f"failed_{reason}"),
+        )
+    ]
+    if ussd_code := params.get("ussd_code"):
+        lines.append(voice.line("dial_to_retry", rank=1, ussd_code=ussd_code))
+    return lines
+
+
+def _top_up_in_suspense(voice: _Voice, params: TopUpInSuspense) -> list[Line]:
+    lines = [
+        voice.line(
+            "suspense",
+            amount=voice.paid(params["amount_minor"], params["currency"]),
+            receipt=params["receipt"],
+            account=params["account"].strip()[:_MAX_TYPED_CHARACTERS] or "-",
+        )
+    ]
+    if phone := params.get("help_phone"):
+        return [*lines, voice.line("suspense_call", rank=1, phone=phone)]
+    return [*lines, voice.line("suspense_operator", rank=1)]
+
+
+def _balance_reply(voice: _Voice, params: BalanceReply) -> list[Line]:
+    currency = params["currency"]
+    funds = voice.money(params["funds_minor"], currency)
+    lines = [voice.line("code_balance", code=params["household_code"], funds=funds)]
+    lines += voice.lasts(params, rank=2)
+    price_minor = params.get("price_minor_per_kwh")
+    if price_minor is not None:
+        lines.append(voice.line("price", rank=3, price=voice.paid(price_minor, currency)))
+    if arrears_minor := params.get("arrears_minor", 0):
+        lines.append(voice.line("arrears", rank=1, arrears=voice.money(arrears_minor, currency)))
+    dai = numbers.dai(params["funds_wei"], language=voice.language)
+    return [*lines, voice.line("dai", rank=4, dai=dai)]
+
+
+def _usage_reply(voice: _Voice, params: UsageReply) -> list[Line]:
+    lines = [voice.line("usage", code=params["household_code"])]
+    periods = params["periods"]
+    for number, period in enumerate(periods, start=1):
+        key, values = "use_" + period["period"], {}
+        if period["period"] == "days":
+            key = "use_day" if period["days"] == 1 else "use_days"
+            values = {} if period["days"] == 1 else {"days": period["days"]}
+        cost_minor = period.get("cost_minor")
+        cost = "" if cost_minor is None else f" ({voice.money(cost_minor, params['currency'])})"
+        end = "." if number == len(periods) else ","
+        told = {**values, "kwh": voice.kwh(period["energy_milliwatt_hours"])}
+        full = SMS.say(voice.language, key, **told, cost=cost) + end
+        lines.append(Line(full, rank=1, short=SMS.say(voice.language, key, **told, cost="") + end))
+    return lines
+
+
+def _help_reply(voice: _Voice, params: HelpReply) -> list[Line]:
+    lines = [voice.line("help")]
+    if ussd_code := params.get("ussd_code"):
+        lines.append(voice.line("help_dial", rank=1, ussd_code=ussd_code))
+    if phone := params.get("help_phone"):
+        lines.append(voice.line("help_call", rank=2, phone=phone))
+    return lines
+
+
+def _last_payments_reply(voice: _Voice, params: LastPaymentsReply) -> list[Line]:
+    payments = params["payments"][:3]
+    if not payments:
+        return [voice.line("no_payments", code=params["household_code"])]
+    lines = [voice.line("payments", code=params["household_code"])]
+    for number, payment in enumerate(payments, start=1):
+        _, month, day = payment["day"].split("-")
+        told = {
+            "day": f"{day}/{month}",
+            "amount": voice.paid(payment["amount_minor"], payment["currency"]),
+        }
+        end = "." if number == len(payments) else ","
+        full = SMS.say(voice.language, "payment", **told, receipt=payment["receipt"]) + end
+        short = SMS.say(voice.language, "payment_short", **told) + end
+        lines.append(Line(full, rank=1, short=short))
+    return lines
+
+
+def _top_up_prompt_sent(voice: _Voice, params: TopUpPromptSent) -> list[Line]:
+    amount = voice.paid(params["amount_minor"], params["currency"])
+    return [voice.line("prompt_sent", code=params["household_code"], amount=amount)]
+
+
+def _rate_compensation(voice: _Voice, params: RateCompensation) -> list[Line]:
+    funds = voice.money(params["funds_minor"], params["currency"])
+    return [voice.line("rate", code=params["household_code"], funds=funds)]
+
+
+def _which_account(voice: _Voice, params: WhichAccount) -> list[Line]:
+    codes = params["household_codes"][:5]
+    return [voice.line("which_account", codes=", ".join(codes), code=codes[0])]
+
+
+def _not_registered(voice: _Voice, params: NotRegistered) -> list[Line]:
+    if phone := params.get("help_phone"):
+        return [voice.line("unregistered_call", phone=phone)]
+    return [voice.line("unregistered")]
+
+
+def _amount_wrong(voice: _Voice, params: AmountWrong) -> list[Line]:
+    currency = params["currency"]
+    least, most = params["min_top_up_minor"], params["max_top_up_minor"]
+    example = -(-least // 10 ** numbers.exponent(currency))
+    return [
+        voice.line(
+            "amount_wrong",
+            least=voice.money(least, currency),
+            most=voice.money(most, currency),
+            example=example,
+        )
+    ]
+
+
+def _pay_by_paybill(voice: _Voice, params: PayByPaybill) -> list[Line]:
+    code, number = params["household_code"], params.get("business_number")
+    if not number:
+        return [voice.line("no_paybill", code=code)]
+    service = params.get("service") or "paybill"
+    return [voice.line("paybill", code=code, service=service, number=number)]
+
+
+def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
+    def lines(voice: _Voice, params: Nothing) -> list[Line]:
+        return [voice.line(key)]
+
+    return lines
+
+
+_KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
+    "top_up_credited": _top_up_credited,
+    "low_funds": _low_funds,
+    "top_up_failed": _top_up_failed,
+    "top_up_in_suspense": _top_up_in_suspense,
+    "balance_reply": _balance_reply,
+    "usage_reply": _usage_reply,
+    "help_reply": _help_reply,
+    "last_payments_reply": _last_payments_reply,
+    "language_set": _one_sentence("language_set"),
+    "top_up_prompt_sent": _top_up_prompt_sent,
+    "unknown_word": _one_sentence("unknown_word"),
+    "vote_not_open": _one_sentence("vote_not_open"),
+    "rate_compensation": _rate_compensation,
+    "which_account": _which_account,
+    "not_registered": _not_registered,
+    "amount_wrong": _amount_wrong,
+    "pay_by_paybill": _pay_by_paybill,
+    "stopped": _one_sentence("stopped"),
+    "started": _one_sentence("started"),
+}
+KINDS: Final = tuple(_KINDS)
+
+LIMITS_SEPTETS: Final = {"help_reply": _TWO_PARTS_SEPTETS}
+
+
+def render(kind: str, params: Mapping[str, Any], language: str) -> str:
+    """The message of `kind` in `language` ("en", "fr", "sw"; English for any other)."""
+    if kind not in _KINDS:
+        raise UnknownKind(f"no message is called {kind!r}")
+    limit = LIMITS_SEPTETS.get(kind, SINGLE_SEPTETS)
+    lines = [
+        Line(text=to_gsm7(line.text), rank=line.rank, short=to_gsm7(line.short))
+        for line in _KINDS[kind](_Voice(language_of(language)), params)
+    ]
+    return cut(fit(lines, at_most_septets=limit, joiner=" "), at_most_septets=limit)

@@ -1,0 +1,1 @@
+"""What households read, in every language, as GSM-7 text; pure."""

@@ -1,0 +1,73 @@
+"""SMS messages in French, spelt within GSM-7: no c-cedilla, no circumflex, no diaeresis."""
+
+TEXTS = {
+    "received": "Paiement de {amount} enregistré pour {code}. Référence {receipt}.",
+    "arrears_taken": "Dont {arrears} pour votre dette.",
+    "balance": "Solde {funds}.",
+    "code_balance": "{code} : solde {funds}.",
+    "lasts": "Environ {days} jours, {kwh} kWh.",
+    "lasts_one": "Environ 1 jour, {kwh} kWh.",
+    "lasts_none": "Moins d'un jour, {kwh} kWh.",
+    "lasts_energy": "Environ {kwh} kWh.",
+    "low": "{code} : il ne reste que {funds}.",
+    "dial_to_top_up": "Pour recharger, composez {ussd_code}.",
+    "failed": "Votre paiement de {amount} pour {code} a échoué : {reason}. Rien n'a été prélevé.",
+    "failed_cancelled": "vous l'avez annulé",
+    "failed_timeout": "pas de réponse à temps",
+    "failed_insufficient": "solde mobile insuffisant",
+    "failed_wrong_pin": "code PIN incorrect",
+    "failed_other": "refusé par le service",
+    "dial_to_retry": "Pour réessayer : {ussd_code}.",
+    "suspense": (
+        "Nous avons vos {amount}, réf. {receipt}, mais le compte {account} est inconnu. "
+        "Rien n'est perdu."
+    ),
+    "suspense_call": "Appelez le {phone}, code du compte en main.",
+    "suspense_operator": "Donnez le code du compte à votre agent.",
+    "price": "Prix actuel {price}/kWh.",
+    "arrears": "Vous devez {arrears}.",
+    "dai": "{dai} DAI.",
+    "usage": "{code}, consommation :",
+    "use_today": "aujourd'hui : {kwh} kWh{cost}",
+    "use_yesterday": "hier : {kwh} kWh{cost}",
+    "use_day": "1 jour : {kwh} kWh{cost}",
+    "use_days": "{days} jours : {kwh} kWh{cost}",
+    "help": (
+        "Envoyez SOLDE, CONSO, RECHARGE 500, PAIEMENTS, LANGUE EN, FR ou SW, "
+        "ou STOP pour ne plus avoir de SMS."
+    ),
+    "help_dial": "Ou composez {ussd_code}.",
+    "help_call": "Aide : {phone}.",
+    "no_payments": "{code} : aucun paiement pour le moment.",
+    "payments": "Paiements {code} :",
+    "payment": "{day} {amount} {receipt}",
+    "payment_short": "{day} {amount}",
+    "language_set": "C'est fait. Vos messages seront en francais.",
+    "prompt_sent": (
+        "{code} : une demande de paiement de {amount} arrive sur votre téléphone. "
+        "Validez-la avec votre code mobile money. Jamais de PIN par SMS."
+    ),
+    "unknown_word": "Nous n'avons pas compris. Envoyez AIDE pour la liste des mots.",
+    "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
+    "rate": (
+        "Le taux de change du mois a changé. Le solde de {code} reste {funds} : "
+        "vous ne perdez rien."
+    ),
+    "which_account": (
+        "Plusieurs comptes sur ce téléphone : {codes}. Ajoutez le code, par ex. SOLDE {code}."
+    ),
+    "unregistered": "Ce téléphone n'a pas encore de compte solaire. Voyez l'agent de votre site.",
+    "unregistered_call": (
+        "Ce téléphone n'a pas encore de compte solaire. Pour vous inscrire, appelez le {phone}."
+    ),
+    "amount_wrong": (
+        "Envoyez RECHARGE et un montant de {least} à {most}, par ex. RECHARGE {example}."
+    ),
+    "paybill": "{code} : payez par {service}, numéro {number}, compte {code}.",
+    "no_paybill": "{code} : pas de mobile money en ce moment. Pour payer, voyez votre agent.",
+    "stopped": (
+        "Vous n'aurez plus de SMS, sauf les réponses et les paiements enregistrés. "
+        "START pour reprendre."
+    ),
+    "started": "Bienvenue. Vous aurez de nouveau nos SMS. Envoyez AIDE pour la liste des mots.",
+}

@@ -1,0 +1,68 @@
+"""SMS messages in Swahili."""
+
+TEXTS = {
+    "received": "Tumepokea {amount} kwa {code}. Risiti {receipt}.",
+    "arrears_taken": "{arrears} zimelipa deni lako.",
+    "balance": "Salio {funds}.",
+    "code_balance": "{code}: salio {funds}.",
+    "lasts": "Takriban siku {days}, {kwh} kWh.",
+    "lasts_one": "Takriban siku 1, {kwh} kWh.",
+    "lasts_none": "Haitoshi siku 1, {kwh} kWh.",
+    "lasts_energy": "Takriban {kwh} kWh.",
+    "low": "{code}: salio limebaki {funds} tu.",
+    "dial_to_top_up": "Piga {ussd_code} kuongeza salio.",
+    "failed": "Malipo yako ya {amount} kwa {code} hayakufaulu: {reason}. Hakuna pesa iliyokatwa.",
+    "failed_cancelled": "umeghairi",
+    "failed_timeout": "hukujibu kwa wakati",
+    "failed_insufficient": "pesa za simu hazitoshi",
+    "failed_wrong_pin": "PIN si sahihi",
+    "failed_other": "huduma ya malipo imekataa",
+    "dial_to_retry": "Kujaribu tena piga {ussd_code}.",
+    "suspense": (
+        "Tumepokea {amount}, risiti {receipt}, lakini hakuna akaunti {account}. "
+        "Pesa zako ziko salama."
+    ),
+    "suspense_call": "Piga {phone} ukiwa na namba ya akaunti.",
+    "suspense_operator": "Mpe wakala wako namba ya akaunti.",
+    "price": "Bei sasa {price}/kWh.",
+    "arrears": "Unadaiwa {arrears}.",
+    "dai": "{dai} DAI.",
+    "usage": "{code} matumizi:",
+    "use_today": "leo: {kwh} kWh{cost}",
+    "use_yesterday": "jana: {kwh} kWh{cost}",
+    "use_day": "siku 1: {kwh} kWh{cost}",
+    "use_days": "siku {days}: {kwh} kWh{cost}",
+    "help": (
+        "Tuma SALIO, MATUMIZI, ONGEZA 500 kulipa, MALIPO, LUGHA EN, FR au SW, "
+        "au ACHA kusimamisha SMS."
+    ),
+    "help_dial": "Au piga {ussd_code}.",
+    "help_call": "Msaada: {phone}.",
+    "no_payments": "{code}: bado hakuna malipo.",
+    "payments": "{code} malipo:",
+    "payment": "{day} {amount} {receipt}",
+    "payment_short": "{day} {amount}",
+    "language_set": "Tayari. Ujumbe wako utakuwa kwa Kiswahili.",
+    "prompt_sent": (
+        "{code}: ombi la malipo ya {amount} linakuja kwenye simu yako. "
+        "Weka PIN ya pesa za simu hapo. Usitume PIN kwa SMS."
+    ),
+    "unknown_word": "Hatujaelewa. Tuma MSAADA kupata orodha ya maneno.",
+    "vote_not_open": "Hakuna kura iliyo wazi sasa. Tutakutumia SMS kura ikifunguliwa.",
+    "rate": (
+        "Kiwango cha kubadilisha pesa cha mwezi kimebadilika. Salio la {code} bado ni {funds}: "
+        "hupotezi kitu."
+    ),
+    "which_account": (
+        "Akaunti kadhaa zinatumia simu hii: {codes}. Ongeza namba, mfano SALIO {code}."
+    ),
+    "unregistered": "Simu hii bado haina akaunti ya umeme wa jua. Mwone wakala wa kituo chako.",
+    "unregistered_call": (
+        "Simu hii bado haina akaunti ya umeme wa jua. Ili kujisajili piga simu {phone}."
+    ),
+    "amount_wrong": "Tuma ONGEZA na kiasi kati ya {least} na {most}, mfano ONGEZA {example}.",
+    "paybill": "{code}: lipa kwa {service}, namba ya biashara {number}, akaunti {code}.",
+    "no_paybill": "{code}: hatupokei pesa za simu sasa. Ili kulipa, mwone wakala wako.",
+    "stopped": "Hutapata tena SMS zetu, isipokuwa majibu na risiti. Tuma ANZA kurudi.",
+    "started": "Karibu tena. Utapata SMS zetu. Tuma MSAADA kupata orodha ya maneno.",
+}

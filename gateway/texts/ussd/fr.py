@@ -1,0 +1,90 @@
+"""USSD screens in French, spelt within GSM-7: no c-cedilla, no circumflex, no diaeresis."""
+
+TEXTS = {
+    "menu": "1 Solde\n2 Consommation\n3 Recharger\n4 Voter\n5 Mon compte\n0 Quitter",
+    "accounts": "Quel compte ?",
+    "accounts_more": "9 Suite\n0 Quitter",
+    "accounts_exit": "0 Quitter",
+    "my_account": (
+        "1 Langue\n2 Changer le PIN\n3 Derniers paiements\n4 Payer par paybill\n0 Retour"
+    ),
+    "my_account_shared": (
+        "1 Langue\n2 Changer le PIN\n3 Derniers paiements\n4 Payer par paybill\n"
+        "9 Autre compte\n0 Retour"
+    ),
+    "languages": "1 English\n2 Francais\n3 Kiswahili\n0 Retour",
+    "bye": "Au revoir.",
+    "unregistered": (
+        "Ce téléphone n'a pas encore de compte solaire. Pour vous inscrire, voyez l'agent de "
+        "votre site solaire."
+    ),
+    "unregistered_call": (
+        "Ce téléphone n'a pas encore de compte solaire. Pour vous inscrire, voyez l'agent de "
+        "votre site ou appelez le {phone}."
+    ),
+    "funds": "Solde {funds}",
+    "days_left_none": "Reste moins d'un jour",
+    "days_left_one": "Reste environ 1 jour",
+    "days_left_many": "Reste environ {days} jours",
+    "days_left_over": "Reste plus de {days} jours",
+    "buys": "Soit {kwh} kWh",
+    "price": "Prix actuel {price}/kWh",
+    "arrears": "Vous devez {arrears}",
+    "dai": "{dai} DAI",
+    "age_minutes": "Calculé il y a {count} min",
+    "age_hours_one": "Calculé il y a 1 heure",
+    "age_hours_many": "Calculé il y a {count} heures",
+    "age_days_one": "Calculé il y a 1 jour",
+    "age_days_many": "Calculé il y a {count} jours",
+    "use_today": "Aujourd'hui : {kwh} kWh",
+    "use_yesterday": "Hier : {kwh} kWh",
+    "use_7_days": "7 jours : {kwh} kWh",
+    "use_30_days": "30 jours : {kwh} kWh",
+    "top_up": "Recharger {code}\nTapez le montant, de {least} à {most} :",
+    "amount_not_number": "Tapez seulement des chiffres, par ex. 500.",
+    "amount_too_small": "Le minimum est {least}.",
+    "amount_too_large": "Le maximum est {most}.",
+    "confirm": "Payer {amount} pour {code} ?",
+    "confirm_arrears": "Jusqu'à {arrears} serviront à régler votre dette.",
+    "confirm_choices": "1 Payer\n0 Annuler",
+    "cancelled": "Annulé. Rien n'a été payé.",
+    "prompt_sent": (
+        "Une demande de paiement de {amount} va arriver sur ce téléphone. Validez-la avec le "
+        "code de votre mobile money. Un SMS confirmera."
+    ),
+    "no_prompts": "Pas de demande de paiement possible ici.",
+    "site_closed": (
+        "Ce site est fermé et n'accepte plus de recharge. Pour votre solde, voyez votre agent."
+    ),
+    "paybill": (
+        "Payez par {service} : numéro {number}, compte {code}, puis le montant. Un SMS confirmera."
+    ),
+    "no_paybill": "Ce site n'a pas de paybill. Pour payer, voyez votre agent.",
+    "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
+    "language_set": "C'est fait. Vos messages seront en francais.",
+    "pin_old": "Tapez votre PIN actuel (4 chiffres) :\n0 Retour",
+    "pin_new": "Tapez un nouveau PIN (4 chiffres) :\n0 Retour",
+    "pin_again": "Retapez le nouveau PIN :\n0 Retour",
+    "pin_not_four": "Un PIN a 4 chiffres.",
+    "pin_weak": "Ce PIN est trop facile à deviner.",
+    "pin_same": "Choisissez un PIN différent de l'ancien.",
+    "pin_mismatch": "Les deux PIN sont différents.",
+    "pin_changed": "Votre PIN est changé. Ne le dites à personne.",
+    "no_payments": "Aucun paiement pour le moment.",
+    "payments": "Derniers paiements",
+    "payment": "{day} {amount} {reference}",
+    "payment_short": "{day} {amount}",
+    "wrong_choice": "Choisissez un numéro de la liste.",
+    "too_many_tries": (
+        "Trop d'erreurs. Rien n'a été payé ni changé. Recomposez le code pour recommencer."
+    ),
+    "too_long": "C'est trop long. Recomposez le code et avancez une étape à la fois.",
+    "refused_wrong_pin": "PIN incorrect. Votre PIN n'a pas été changé.",
+    "refused_pin_locked": "Trop de PIN incorrects. Réessayez plus tard ou voyez votre agent.",
+    "refused_prompt_open": (
+        "Une demande de paiement attend déjà sur votre téléphone. Répondez-y d'abord."
+    ),
+    "refused_try_later": (
+        "Cela ne marche pas en ce moment. Recomposez le code dans quelques minutes."
+    ),
+}

@@ -1,0 +1,37 @@
+"""What a session asks the service to do; only its last page carries any."""
+
+from dataclasses import dataclass, field
+
+from gateway.texts.languages import Language
+
+
+@dataclass(frozen=True, slots=True)
+class StartTopUp:
+    """Ask the household's mobile money for amount_minor (a whole number of units)."""
+
+    household_code: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetLanguage:
+    """Speak to the household in this language from now on."""
+
+    household_code: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePin:
+    """Check old_pin and set new_pin; both are four digits and exist in memory only."""
+
+    household_code: str
+    old_pin: str = field(repr=False)
+    new_pin: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"ChangePin({self.household_code!r}, old_pin=****, new_pin=****)"
+
+
+Effect = StartTopUp | SetLanguage | ChangePin

@@ -1,0 +1,110 @@
+"""The longest figures and names that the screens must still hold; for the check at start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Final
+
+from gateway.texts.languages import Language
+from gateway.texts.numbers import WEI_PER_DAI, exponent
+from gateway.ussd.facts import (
+    AccountFacts,
+    Context,
+    HouseholdFacts,
+    PaybillFacts,
+    PaymentFacts,
+    UsageFacts,
+    UseFacts,
+)
+from gateway.ussd.state import State
+
+NOW: Final = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
+CURRENCIES: Final = ("KES", "XOF")
+
+_LONG_AGO: Final = NOW - timedelta(days=99)
+_LOCAL_UNITS: Final = 10**9
+_LOCAL_PER_DAI: Final = {"KES": Fraction(100), "XOF": Fraction(600)}
+# As long as an account reference of M-Pesa may be.
+_CODE: Final = "LONG00000001"
+
+
+@dataclass(frozen=True, slots=True)
+class WorstFacts:
+    """A shared phone whose households own, owe and use a thousand million of the currency."""
+
+    currency: str
+    language: Language
+    help_phone: str | None = "+254711000000"
+
+    @property
+    def households(self) -> Sequence[HouseholdFacts]:
+        """More than two pages of them."""
+        return [
+            HouseholdFacts(code=f"LONG{n:08}", language=self.language, name="Wanjikũ Ndiaye")
+            for n in range(1, 15)
+        ]
+
+    @property
+    def _wei(self) -> int:
+        return int(_LOCAL_UNITS * WEI_PER_DAI / _LOCAL_PER_DAI[self.currency])
+
+    def account(self, household_code: str) -> AccountFacts:
+        """Every line of the balance at its longest."""
+        minor = 10 ** exponent(self.currency)
+        return AccountFacts(
+            code=household_code,
+            currency=self.currency,
+            funds_wei=self._wei,
+            arrears_wei=self._wei,
+            local_per_dai=_LOCAL_PER_DAI[self.currency],
+            price_wei_per_kwh=999 * WEI_PER_DAI // 600,
+            daily_spend_wei=1,
+            as_of=_LONG_AGO,
+            min_top_up_minor=10 * minor,
+            max_top_up_minor=_LOCAL_UNITS * minor,
+            paybill=PaybillFacts(service="Orange Money", business_number="1234567890"),
+        )
+
+    def usage(self, household_code: str) -> UsageFacts:
+        """A thousand kWh at a thousand million."""
+        use = UseFacts(energy_milliwatt_hours=9_999 * 10**6, cost_wei=self._wei)
+        return UsageFacts(
+            today=use,
+            yesterday=use,
+            days_7=use,
+            days_30=use,
+            currency=self.currency,
+            local_per_dai=_LOCAL_PER_DAI[self.currency],
+            as_of=_LONG_AGO,
+        )
+
+    def last_payments(self, household_code: str, *, at_most: int) -> Sequence[PaymentFacts]:
+        """The most expensive and longest receipts."""
+        payment = PaymentFacts(
+            at=NOW,
+            amount_minor=_LOCAL_UNITS * 10 ** exponent(self.currency),
+            currency=self.currency,
+            reference="ABCDEFGHIJ12345",
+        )
+        return [payment] * at_most
+
+
+def worst_context(*, currency: str, language: Language) -> Context:
+    """A hop that finds everything at its longest; the PINs are not anybody's."""
+    facts = WorstFacts(currency=currency, language=language)
+    return Context(facts=facts, now=NOW, earlier=("0000", "1111"))
+
+
+def worst_state(*, screen: str, currency: str, language: Language) -> State:
+    """A session of a shared phone about to pay a thousand million."""
+    return State(
+        screen=screen,
+        language=language,
+        household_code=_CODE,
+        shared_phone=True,
+        amount_minor=_LOCAL_UNITS * 10 ** exponent(currency),
+        currency=currency,
+        old_pin_hop=0,
+        new_pin_hop=1,
+    )

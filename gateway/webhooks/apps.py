@@ -1,0 +1,10 @@
+"""The gateway.webhooks app."""
+
+from django.apps import AppConfig
+
+
+class WebhooksConfig(AppConfig):
+    """Django's handle of the app."""
+
+    name = "gateway.webhooks"
+    label = "gateway_webhooks"

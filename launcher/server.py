@@ -1,0 +1,319 @@
+"""script/server: everything the service needs, in the foreground, from one command."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from launcher import places, process
+from launcher.places import ROOT, PlaceError
+from launcher.progress import Progress
+from launcher.stack import Stack, given_names, provider_environment
+from launcher.supervisor import Program, StartError, Stopped, Supervisor
+
+_DATA = ("postgres", "postgres.new", "valkey", "log", "run", "secret_key", "server.json")
+_WAIT_FOR_OLD_RUN_SECONDS = 15.0
+# Settings that manage.py reads from server.json while this server runs.
+_SHARED = (
+    *("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "CACHE_URL", "SECRET_KEY", "DEMO"),
+    *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL", "RATES_URL"),
+    *provider_environment(""),
+)
+
+
+class Server:
+    """One run of script/server on one var directory."""
+
+    def __init__(self, *, progress: Progress, port: int, sandbox_port: int) -> None:
+        self._progress = progress
+        self._port = port
+        self._sandbox_port = sandbox_port
+        self._places = places.of_environment(dict(os.environ))
+        self._began = time.monotonic()
+
+    def run(self, *, fresh: bool) -> int:
+        """Start everything, stay until asked to stop, stop everything; gives the exit code."""
+        try:
+            self._places.make()
+            with (self._places.var / "server.lock").open("a+") as lock:
+                self._take(lock)
+                for port in (self._port, self._sandbox_port):
+                    _refuse_taken(port)
+                if fresh:
+                    self._remove_data()
+                return self._run_locked(lock)
+        except StartError as error:
+            _explain(error)
+        except PlaceError as error:
+            _explain(StartError(str(error)))
+        return 1
+
+    def _take(self, lock: TextIO) -> None:
+        """One server per var directory: hold the lock as long as we live."""
+        deadline = time.monotonic() + _WAIT_FOR_OLD_RUN_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                lock.seek(0)
+                pid, _, address = lock.read().strip().partition(" ")
+                if time.monotonic() > deadline or not pid or process.is_alive(int(pid)):
+                    raise StartError(
+                        f"script/server already runs on {self._places.var}: "
+                        f"process {pid or 'unknown'} at {address or 'an unknown address'}."
+                    ) from None
+                time.sleep(0.1)  # the guard of a killed run is still cleaning up
+        lock.truncate(0)
+        lock.write(f"{os.getpid()} {self._address}\n")
+        lock.flush()
+
+    def _remove_data(self) -> None:
+        self._progress.begin("Removing the data of earlier runs")
+        for name in _DATA:
+            path = self._places.var / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        for path in self._places.var.glob("sandbox.sqlite3*"):
+            path.unlink()
+        self._places.make()
+        self._progress.done()
+
+    def _run_locked(self, lock: TextIO) -> int:
+        process.adopt_orphans()
+        supervisor = Supervisor(progress=self._progress, guard_holds=[lock.fileno()])
+        supervisor.catch_signals()
+        supervisor.remove_at_end(self._places.state)
+        stack: Stack | None = None
+        code = 0
+        try:
+            stack = Stack(
+                places=self._places, supervisor=supervisor, given=given_names(dict(os.environ))
+            )
+            self._start(supervisor, stack)
+            supervisor.watch()
+        except Stopped:
+            pass
+        except StartError as error:
+            self._progress.failed()
+            _explain(error)
+            code = 1
+        finally:
+            self._stop(supervisor, stack)
+        return code
+
+    def _start(self, supervisor: Supervisor, stack: Stack) -> None:
+        # After this the children inherit it; what the caller has set stays as it is.
+        os.environ.update(stack.start())
+        for name, value in self._demo_environment().items():
+            if f"{name}_FILE" not in os.environ:
+                os.environ.setdefault(name, value)
+        self._write_state()
+        self._manage(supervisor, "Migrating the database", "migrate", "--database", "owner")
+        self._progress.begin("Starting the sandbox of the outside services")
+        supervisor.start(self._sandbox())
+        self._progress.done()
+        supervisor.start(self._worker())
+        self._manage(supervisor, "Loading the demo", "load_demo", show_lines=True)
+        supervisor.start(self._beat())
+        self._progress.begin("Starting the web server")
+        supervisor.start(self._web())
+        self._progress.done()
+        self._welcome()
+
+    def _manage(
+        self, supervisor: Supervisor, title: str, *arguments: str, show_lines: bool = False
+    ) -> None:
+        self._progress.begin(title)
+        supervisor.run_step(
+            [sys.executable, "manage.py", *arguments],
+            directory=ROOT,
+            log=self._places.log / f"{arguments[0]}.log",
+            show_lines=show_lines,
+        )
+        self._progress.done()
+
+    def _sandbox(self) -> Program:
+        return self._python(
+            "sandbox",
+            *("sandbox", "--port", str(self._sandbox_port), "--product-url", self._address),
+            *("--state", str(self._places.var / "sandbox.sqlite3")),
+            is_ready=lambda: _is_healthy(self._sandbox_port),
+        )
+
+    def _worker(self) -> Program:
+        return self._python(
+            "worker",
+            *("celery", "-A", "gateway", "worker", "--concurrency", "2", "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle"),
+        )
+
+    def _beat(self) -> Program:
+        scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+        return self._python(
+            "beat",
+            *("celery", "-A", "gateway", "beat", "--scheduler", scheduler, "--pidfile="),
+        )
+
+    def _web(self) -> Program:
+        return self._python(
+            "web",
+            *("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4"),
+            *("--host", "127.0.0.1", "--port", str(self._port), "--respawn-failed-workers"),
+            *("--workers-kill-timeout", "2", "gateway.wsgi:application"),
+            is_ready=lambda: _is_healthy(self._port),
+        )
+
+    def _python(
+        self, name: str, *module: str, is_ready: Callable[[], bool] = lambda: True
+    ) -> Program:
+        return Program(
+            name=name,
+            arguments=[sys.executable, "-m", *module],
+            directory=ROOT,
+            log=self._places.log / f"{name}.log",
+            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+            is_ready=is_ready,
+        )
+
+    def _demo_environment(self) -> dict[str, str]:
+        sandbox = f"http://127.0.0.1:{self._sandbox_port}"
+        return {
+            "DEMO": "1",
+            "SECRET_KEY": _kept_secret(self._places.var / "secret_key"),
+            "PUBLIC_URL": self._address,
+            "HOOK_SECRETS": "demo",
+            "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
+            "SANDBOX_URL": sandbox,
+            **provider_environment(sandbox),
+        }
+
+    def _write_state(self) -> None:
+        """For manage.py; closed to others, as it holds the demo's secret key."""
+        names = [form for name in _SHARED for form in (name, f"{name}_FILE")]
+        found = {name: os.environ[name] for name in names if name in os.environ}
+        fresh = self._places.state.with_suffix(".new")
+        with open(fresh, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            json.dump({"pid": os.getpid(), "environment": found}, file, indent=1)
+        fresh.replace(self._places.state)
+
+    def _stop(self, supervisor: Supervisor, stack: Stack | None) -> None:
+        # A second Ctrl-C must not break off the orderly end, which is bounded anyway.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(BrokenPipeError):
+            self._progress.begin("Stopping")
+        self._places.state.unlink(missing_ok=True)
+        supervisor.stop()
+        if stack is not None:
+            stack.release()
+        process.end_orphans(patience_seconds=1.0)
+        with contextlib.suppress(BrokenPipeError):
+            self._progress.done()
+
+    @property
+    def _address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def _welcome(self) -> None:
+        seconds = time.monotonic() - self._began
+        self._progress.say(
+            f"""
+Ready after {seconds:.0f} s; Ctrl-C stops everything.
+
+  Dashboard   {self._address}/
+  Phone       {self._address}/handset/      (KIS0001 is +254711000001, PIN 4826, dial *384*4826#)
+  Operators   {self._address}/admin/        (log-in operator, password demo)
+  API         {self._address}/api/docs/     (Authorization: Token demo-operator-token)
+  Sandbox     http://127.0.0.1:{self._sandbox_port}/
+  Logs        {self._places.log}
+"""
+        )
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StartError(
+                f"Port {port} cannot be used ({error.strerror}): "
+                "choose another with PORT or SANDBOX_PORT."
+            ) from error
+
+
+def _is_healthy(port: int) -> bool:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        link.request("GET", "/healthz")
+        return link.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        link.close()
+
+
+def _kept_secret(path: Path) -> str:
+    """The demo's secret key: made once, so that sessions outlive a restart."""
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+def _explain(error: StartError) -> None:
+    for line in error.tail:
+        print(f"    {line}", file=sys.stderr)
+    print(error, file=sys.stderr)
+
+
+def _port(name: str, default: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise StartError(f"{name} must be a number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _ports() -> tuple[int, int]:
+    """The web's and the sandbox's port; CHAIN_PORT is only checked."""
+    port = _port("PORT", 8000)
+    sandbox_port = _port("SANDBOX_PORT", port + 1)
+    chain_port = _port("CHAIN_PORT", port + 2)
+    if len({port, sandbox_port, chain_port}) < 3:
+        raise StartError("PORT, SANDBOX_PORT and CHAIN_PORT must differ.")
+    return port, sandbox_port
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="script/server", description=__doc__)
+    parser.add_argument("--fresh", action="store_true", help="remove the data of earlier runs")
+    options = parser.parse_args(arguments)
+    try:
+        port, sandbox_port = _ports()
+    except StartError as error:
+        _explain(error)
+        return 1
+    return Server(progress=Progress(), port=port, sandbox_port=sandbox_port).run(
+        fresh=options.fresh
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

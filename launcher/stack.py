@@ -1,0 +1,170 @@
+"""PostgreSQL and Valkey together, and the environment by which the service finds them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from launcher import postgres, process
+from launcher.places import Places
+from launcher.postgres import Postgres
+from launcher.progress import Progress
+from launcher.supervisor import StartError, Supervisor
+from launcher.valkey import DATABASES, Valkey
+
+DATABASE_NAMES = ("DATABASE_URL", "DATABASE_OWNER_URL")
+CACHE_NAMES = ("BROKER_URL", "CACHE_URL")
+
+
+class Stack:
+    """The embedded services that the environment does not already name."""
+
+    def __init__(
+        self, *, places: Places, supervisor: Supervisor, given: set[str], durable: bool = True
+    ) -> None:
+        if len(given & set(DATABASE_NAMES)) == 1:
+            raise StartError("Set both DATABASE_URL and DATABASE_OWNER_URL, or neither of them.")
+        self._places = places
+        self._supervisor = supervisor
+        self._given = given
+        self._postgres = (
+            None if "DATABASE_URL" in given else Postgres(places=places, durable=durable)
+        )
+        self._valkey = None if given >= set(CACHE_NAMES) else Valkey(places=places)
+
+    def start(self) -> dict[str, str]:
+        """Start what is needed; returns the variables of what was started."""
+        self._places.make()
+        progress = self._supervisor.progress
+        found: dict[str, str] = {}
+        if self._postgres is not None:
+            first = not (self._places.postgres / "PG_VERSION").exists()
+            progress.begin("Starting PostgreSQL" + (" for the first time" if first else ""))
+            self._supervisor.start(self._postgres.program())
+            self._postgres.prepare()
+            progress.done()
+            found |= database_urls(self._places.run)
+        if self._valkey is not None:
+            progress.begin("Starting Valkey")
+            self._supervisor.start(self._valkey.program())
+            progress.done()
+            found |= cache_urls(self._places.valkey_socket, pair=0)
+        return {name: value for name, value in found.items() if name not in self._given}
+
+    def answers(self) -> bool:
+        """Whether everything that was started takes commands."""
+        started = [service for service in (self._postgres, self._valkey) if service is not None]
+        return all(service.answers() for service in started)
+
+    def release(self) -> None:
+        """After everything stopped: give up the lock and a socket directory outside var."""
+        if self._valkey is not None:
+            self._valkey.release()
+        if self._places.run.parent != self._places.var:
+            shutil.rmtree(self._places.run, ignore_errors=True)
+
+
+def given_names(environment: dict[str, str]) -> set[str]:
+    """Which of our variables the caller has set, itself or as NAME_FILE."""
+    names = {*DATABASE_NAMES, *CACHE_NAMES}
+    return {name for name in names if environment.get(name) or environment.get(f"{name}_FILE")}
+
+
+def database_urls(socket_directory: Path) -> dict[str, str]:
+    host = quote(str(socket_directory), safe="/")
+    return {
+        "DATABASE_URL": f"postgresql://{postgres.APP}@/{postgres.DATABASE}?host={host}",
+        "DATABASE_OWNER_URL": f"postgresql://{postgres.OWNER}@/{postgres.DATABASE}?host={host}",
+    }
+
+
+def cache_urls(socket: Path, *, pair: int) -> dict[str, str]:
+    """Broker and cache in two databases of one Valkey; pair keeps users of it apart."""
+    if not 0 <= pair < DATABASES // 2:
+        raise StartError(f"Valkey has {DATABASES} databases: at most {DATABASES // 2} users.")
+    path = quote(str(socket), safe="/")
+    return {
+        "BROKER_URL": f"redis+socket://{path}?virtual_host={2 * pair}",
+        "CACHE_URL": f"unix://{path}?db={2 * pair + 1}",
+    }
+
+
+def offline_environment() -> dict[str, str]:
+    """Settings for tests, lint and benches: every outside service is a closed port."""
+    nowhere = "http://127.0.0.1:9"
+    return {
+        "SECRET_KEY": "only-for-tests-and-benches-never-for-a-server",
+        "HOOK_SECRETS": "test-secret,old-secret",
+        "PUBLIC_URL": "http://127.0.0.1:1",
+        "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+        **provider_environment(nowhere),
+    }
+
+
+def provider_environment(base_url: str) -> dict[str, str]:
+    """Accounts at the outside services under one base URL (the sandbox, or nowhere)."""
+    return {
+        "AFRICASTALKING_URL": f"{base_url}/africastalking",
+        "AFRICASTALKING_USERNAME": "sandbox",
+        "AFRICASTALKING_API_KEY": "demo",
+        "SMS_SHORT_CODE": "38426",
+        "USSD_CODE": "*384*4826#",
+        "DARAJA_URL": f"{base_url}/daraja",
+        "DARAJA_CONSUMER_KEY": "demo",
+        "DARAJA_CONSUMER_SECRET": "demo",
+        "DARAJA_SHORT_CODE": "174379",
+        "DARAJA_PASSKEY": "demo",
+        "KOIOS_URL": f"{base_url}/koios",
+        "KOIOS_API_KEY": "demo",
+        "KOIOS_API_SECRET": "demo",
+        "PLANT_URL": f"{base_url}/plant",
+    }
+
+
+class TemporaryStack:
+    """A stack in a directory of its own that is removed at the end, however that comes."""
+
+    def __init__(self, *, progress: Progress, durable: bool) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="gateway-"))
+        self.supervisor = Supervisor(progress=progress)
+        self.supervisor.remove_at_end(self.directory)
+        self._places = Places(var=self.directory)
+        self._stack = Stack(
+            places=self._places,
+            supervisor=self.supervisor,
+            given=given_names(dict(os.environ)),
+            durable=durable,
+        )
+
+    @property
+    def valkey_socket(self) -> Path:
+        return self._places.valkey_socket
+
+    def start(self) -> dict[str, str]:
+        try:
+            return self._stack.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self.supervisor.stop()
+        self._stack.release()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def temporary(*, progress: Progress, durable: bool) -> Iterator[tuple[dict[str, str], Supervisor]]:
+    """A temporary stack; gives its variables and its supervisor."""
+    stack = TemporaryStack(progress=progress, durable=durable)
+    found = stack.start()
+    try:
+        yield found, stack.supervisor
+    finally:
+        stack.stop()
+        process.end_orphans(patience_seconds=1.0)

@@ -1,0 +1,1 @@
+"""Counterpart of Safaricom's Daraja: M-Pesa prompts (STK), paybill (C2B) and pulled statements."""

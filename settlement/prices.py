@@ -1,0 +1,117 @@
+"""Publishing prices: for each slot, at its start, from the state of charge known by then."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from django.db import transaction
+
+from accounts.models import Site
+from settlement import pricing
+from settlement.models import Price, SlotTelemetry, Tariff
+from settlement.pricing import Rule
+
+STATE_OF_CHARGE_LIFE = timedelta(hours=2)
+"""Older than this, a state of charge says nothing: the last price is held."""
+
+
+class NoTariff(LookupError):
+    """No tariff of the site is in force at the instant."""
+
+
+def slot_start(*, at: datetime, slot_seconds: int) -> datetime:
+    """Return the start of the slot that holds the instant (slots count from the epoch)."""
+    second = int(at.timestamp())
+    return at.replace(microsecond=0) - timedelta(seconds=second % slot_seconds)
+
+
+def tariff_at(*, site: Site, at: datetime) -> Tariff:
+    """Return the tariff in force. Raises NoTariff."""
+    tariff = Tariff.objects.filter(site=site, valid_from__lte=at).order_by("-valid_from").first()
+    if tariff is None:
+        raise NoTariff(f"site {site.slug} has no tariff in force: publish one")
+    return tariff
+
+
+def price_at(*, site: Site, at: datetime) -> Price | None:
+    """Return the price in force at an instant: the last one published for it or before it."""
+    return (
+        Price.objects.filter(site=site, starts_at__lte=at)
+        .order_by("-starts_at", "-revision")
+        .first()
+    )
+
+
+def publish_slot(*, site: Site, at: datetime) -> Price:
+    """Publish the price of the slot that holds the instant; publishing again changes nothing."""
+    starts_at = slot_start(at=at, slot_seconds=site.slot_seconds)
+    known = Price.objects.filter(site=site, starts_at=starts_at).order_by("-revision").first()
+    if known is not None:
+        return known
+    tariff = tariff_at(site=site, at=starts_at)
+    last = price_at(site=site, at=starts_at)
+    telemetry = (
+        SlotTelemetry.objects.filter(
+            site=site, ends_at__lte=at, ends_at__gt=at - STATE_OF_CHARGE_LIFE
+        )
+        .order_by("-ends_at")
+        .first()
+    )
+    charge = None if telemetry is None else telemetry.state_of_charge_basis_points
+    wei_per_kwh = pricing.price(
+        rule=rule_of(tariff=tariff),
+        state_of_charge=None if charge is None else Fraction(charge, pricing.BASIS_POINTS),
+        last_wei_per_kwh=None if last is None else last.wei_per_kwh,
+    )
+    return publish(
+        site=site,
+        tariff=tariff,
+        starts_at=starts_at,
+        wei_per_kwh=wei_per_kwh,
+        at=at,
+        state_of_charge_basis_points=charge,
+    )
+
+
+def publish(
+    *,
+    site: Site,
+    tariff: Tariff,
+    starts_at: datetime,
+    wei_per_kwh: int,
+    at: datetime,
+    state_of_charge_basis_points: int | None = None,
+) -> Price:
+    """Publish one price; where the slot has one already, that one stays and is returned."""
+    with transaction.atomic():
+        Price.objects.bulk_create(
+            [
+                Price(
+                    site=site,
+                    tariff=tariff,
+                    starts_at=starts_at,
+                    wei_per_kwh=wei_per_kwh,
+                    reference_wei_per_kwh=tariff.reference_wei_per_kwh,
+                    state_of_charge_basis_points=state_of_charge_basis_points,
+                    published_at=at,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+        return Price.objects.filter(site=site, starts_at=starts_at).latest("revision")
+
+
+def rule_of(*, tariff: Tariff) -> Rule:
+    """Return the numbers of a tariff as the pure rule takes them."""
+    return Rule(
+        reference_wei_per_kwh=tariff.reference_wei_per_kwh,
+        floor_wei_per_kwh=tariff.floor_wei_per_kwh,
+        cap_wei_per_kwh=tariff.cap_wei_per_kwh,
+        tick_wei_per_kwh=tariff.tick_wei_per_kwh,
+        slope_basis_points=tariff.slope_basis_points,
+        target_charge_basis_points=tariff.target_charge_basis_points,
+        forecast_weight_basis_points=tariff.forecast_weight_basis_points,
+        dead_band_basis_points=tariff.dead_band_basis_points,
+        ramp_wei_per_kwh=tariff.ramp_wei_per_kwh,
+    )

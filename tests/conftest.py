@@ -1,0 +1,74 @@
+"""Fixtures of every test: databases of both roles, and a village to test with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.backends.postgresql.operations import DatabaseOperations
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.village import Village
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """Create the test database as the owner; tests then run on it as the app role."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    owner = connections["owner"]
+    app = connections["default"]
+    before = app.settings_dict["NAME"]
+    owner.settings_dict["TEST"]["NAME"] = f"test_gateway_{worker}"
+    with django_db_blocker.unblock():
+        name = owner.creation.create_test_db(verbosity=0, autoclobber=True)
+        app.close()
+        app.settings_dict["NAME"] = name
+    yield
+    with django_db_blocker.unblock():
+        app.close()
+        app.settings_dict["NAME"] = before
+        owner.creation.destroy_test_db(before, verbosity=0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_as_owner() -> Iterator[None]:
+    """The app role can't truncate: the flush after transactional tests goes through the owner."""
+    original = DatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self: DatabaseOperations, sql_list: Any) -> None:
+        owner = connections["owner"]
+        owner.settings_dict["NAME"] = connections["default"].settings_dict["NAME"]
+        with owner.cursor() as cursor:
+            cursor.execute(
+                "SELECT string_agg(quote_ident(c.relname), ', ') FROM pg_class c"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+                " AND c.relname NOT IN ('django_migrations', 'django_content_type',"
+                " 'auth_permission')"
+            )
+            (tables,) = cursor.fetchone()
+            cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        owner.close()
+
+    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+    yield
+    DatabaseOperations.execute_sql_flush = original  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A fixed instant: a Monday at noon in Nairobi."""
+    return datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def village(db: None, now: datetime) -> Village:
+    """Kisima: a site with prices, a split, a rail and no household yet."""
+    return Village.found(at=now)
