@@ -77,7 +77,7 @@ def request(
         if not is_new:
             return top_up.attempts.latest("id")
         return TopUpAttempt.objects.create(
-            top_up=top_up, token=secrets.token_urlsafe(32), created_at=at, next_poll_at=at
+            top_up=top_up, token=secrets.token_hex(32), created_at=at, next_poll_at=at
         )
 
 

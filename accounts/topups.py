@@ -118,7 +118,7 @@ def attach_suspense(*, at: datetime) -> int:
         if household is None:
             continue
         site = sites.site_of(household=household, at=at)
-        if site is not None and site.currency == payment.currency:
+        if site is not None and site.currency == payment.currency and site.rates.exists():
             attach(payment=payment, household=household, at=at)
             attached += 1
     return attached
@@ -218,6 +218,8 @@ def _payee(*, payment: ConfirmedPayment, at: datetime) -> _Payee:
             state=State.MISMATCH,
             reason=f"paid in {payment.currency}, {household.code} is charged in {site.currency}",
         )
+    if not site.rates.exists():
+        return _Payee(book_id=operator_book, reason=f"site {site.slug} has no rate yet")
     return _Payee(book_id=site.book.pk, household=household, site=site)
 
 

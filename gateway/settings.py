@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import structlog
 from csp.constants import NONCE, SELF
 
 from gateway import environment
 from gateway.environment import BASE_DIR
+from gateway.logs import configure
 
 SECRET_KEY = environment.text("SECRET_KEY")
 DEBUG = False
@@ -39,6 +41,7 @@ INSTALLED_APPS = [
     "gateway.rates",
     "gateway.handset",
     "gateway.api",
+    "gateway.demo",
     "rest_framework",
     "rest_framework.authtoken",
     "drf_spectacular",
@@ -246,13 +249,19 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
 }
 
+configure()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "json": {
             "()": "structlog.stdlib.ProcessorFormatter",
-            "processor": "gateway.logs.render",
+            "processor": structlog.processors.JSONRenderer(),
+            "foreign_pre_chain": [
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.add_log_level,
+            ],
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},

@@ -120,6 +120,8 @@ class Server:
     def _start(self, supervisor: Supervisor, stack: Stack) -> None:
         # After this the children inherit it; what the caller has set stays as it is.
         os.environ.update(stack.start())
+        # Fixed, as the sandbox calls back with this secret and the demo data need DEMO.
+        os.environ.update({"DEMO": "1", "HOOK_SECRETS": "demo"})
         for name, value in self._demo_environment().items():
             if f"{name}_FILE" not in os.environ:
                 os.environ.setdefault(name, value)
@@ -194,10 +196,8 @@ class Server:
     def _demo_environment(self) -> dict[str, str]:
         sandbox = f"http://127.0.0.1:{self._sandbox_port}"
         return {
-            "DEMO": "1",
             "SECRET_KEY": _kept_secret(self._places.var / "secret_key"),
             "PUBLIC_URL": self._address,
-            "HOOK_SECRETS": "demo",
             "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
             "SANDBOX_URL": sandbox,
             **provider_environment(sandbox),

@@ -107,22 +107,26 @@ def offline_environment() -> dict[str, str]:
 
 
 def provider_environment(base_url: str) -> dict[str, str]:
-    """Accounts at the outside services under one base URL (the sandbox, or nowhere)."""
+    """Accounts at the outside services under one base URL (the sandbox, or nowhere).
+
+    The keys are those the sandbox takes (`sandbox.context.Credentials`).
+    """
     return {
         "AFRICASTALKING_URL": f"{base_url}/africastalking",
         "AFRICASTALKING_USERNAME": "sandbox",
-        "AFRICASTALKING_API_KEY": "demo",
+        "AFRICASTALKING_API_KEY": "sandbox-key",
         "SMS_SHORT_CODE": "38426",
         "USSD_CODE": "*384*4826#",
         "DARAJA_URL": f"{base_url}/daraja",
-        "DARAJA_CONSUMER_KEY": "demo",
-        "DARAJA_CONSUMER_SECRET": "demo",
+        "DARAJA_CONSUMER_KEY": "sandbox-key",
+        "DARAJA_CONSUMER_SECRET": "sandbox-secret",
         "DARAJA_SHORT_CODE": "174379",
-        "DARAJA_PASSKEY": "demo",
+        "DARAJA_PASSKEY": "sandbox-passkey",
         "KOIOS_URL": f"{base_url}/koios",
-        "KOIOS_API_KEY": "demo",
-        "KOIOS_API_SECRET": "demo",
+        "KOIOS_API_KEY": "sandbox-key",
+        "KOIOS_API_SECRET": "sandbox-secret",
         "PLANT_URL": f"{base_url}/plant",
+        "PLANT_API_KEY": "sandbox-key",
     }
 
 

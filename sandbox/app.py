@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ SCHEMAS = (
     plant_api.SCHEMA,
 )
 TICK_SECONDS = 0.25
+SHUTDOWN_POLL_SECONDS = 0.05
 DEFAULT_SEED = 20_260_101
 
 
@@ -141,7 +143,8 @@ class Sandbox:
         self._server = make_server(
             "127.0.0.1", port, self.wsgi_app, threaded=True, request_handler=QuietHandler
         )
-        for name, target in (("server", self._server.serve_forever), ("ticker", self._tick)):
+        serve = partial(self._server.serve_forever, poll_interval=SHUTDOWN_POLL_SECONDS)
+        for name, target in (("server", serve), ("ticker", self._tick)):
             thread = threading.Thread(target=target, name=f"sandbox-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)

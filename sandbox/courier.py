@@ -74,7 +74,9 @@ class Courier:
         self._store = store
         self._faults = faults
         self._delay_seconds = delay_seconds
+        # Never take the store's lock while holding this one: post() takes them the other way.
         self._wake = threading.Condition()
+        self._posted = 0
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._before_response = threading.local()
@@ -109,6 +111,7 @@ class Courier:
             )
             self._queue(db, callback=callback, fault=fault, due_at=due_at)
         with self._wake:
+            self._posted += 1
             self._wake.notify()
 
     def send_before_response(self) -> None:
@@ -181,13 +184,15 @@ class Courier:
     def _run(self) -> None:
         session = requests.Session()
         while not self._stopping:
+            posted = self._posted
             row = self._claim()
             if row is not None:
                 self._send(row, session=session)
                 continue
+            seconds = self._seconds_to_next()
             with self._wake:
-                if not self._stopping:
-                    self._wake.wait(self._seconds_to_next())
+                if not self._stopping and posted == self._posted:
+                    self._wake.wait(seconds)
 
     def _seconds_to_next(self) -> float:
         with self._store.transaction() as db:

@@ -33,8 +33,7 @@ class Store:
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        for schema in (SCHEMA, *schemas):
-            self._connection.executescript(schema)
+        self._connection.executescript("".join(("BEGIN;", SCHEMA, *schemas, "COMMIT;")))
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -62,7 +62,8 @@ def _rows(*, site: Site, since: datetime, until: datetime) -> list[dict[str, Any
             response.raise_for_status()
             page = json.loads(response.text, parse_float=Decimal)
             rows.extend(page["data"])
-            cursor = page.get("cursor")
+            pagination = page.get("pagination") or {}
+            cursor = pagination.get("cursor") if pagination.get("has_more") else None
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise PlantUnavailable(f"plant of {site.slug}: {error}") from error
         if not cursor:

@@ -18,8 +18,9 @@ import redis
 from launcher import process
 from launcher.places import ROOT, Places
 from launcher.progress import Progress
-from launcher.stack import Stack, cache_urls
+from launcher.stack import Stack, cache_urls, provider_environment
 from launcher.supervisor import Program, StartError, Supervisor
+from sandbox.context import Credentials
 
 
 class Run:
@@ -209,6 +210,24 @@ def test_every_user_of_the_valkey_has_databases_of_its_own() -> None:
     assert len({url.rpartition("=")[2] for url in urls}) == 64
     with pytest.raises(StartError, match="at most 32"):
         cache_urls(Path("/x"), pair=32)
+
+
+def test_the_demo_presents_what_the_sandbox_takes() -> None:
+    settings, takes = provider_environment("http://127.0.0.1:9"), Credentials()
+    same = {
+        "AFRICASTALKING_USERNAME": takes.africastalking_username,
+        "AFRICASTALKING_API_KEY": takes.africastalking_api_key,
+        "SMS_SHORT_CODE": takes.sms_short_code,
+        "USSD_CODE": takes.ussd_service_code,
+        "DARAJA_CONSUMER_KEY": takes.daraja_consumer_key,
+        "DARAJA_CONSUMER_SECRET": takes.daraja_consumer_secret,
+        "DARAJA_SHORT_CODE": takes.daraja_short_code,
+        "DARAJA_PASSKEY": takes.daraja_passkey,
+        "KOIOS_API_KEY": takes.koios_api_key,
+        "KOIOS_API_SECRET": takes.koios_api_secret,
+        "PLANT_API_KEY": takes.plant_api_key,
+    }
+    assert {name: settings[name] for name in same} == same
 
 
 def test_a_program_that_ends_while_starting_is_reported_with_its_last_words(

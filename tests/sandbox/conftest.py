@@ -89,7 +89,7 @@ def product() -> Iterator[Product]:
         "127.0.0.1", 0, double.wsgi_app, threaded=True, request_handler=QuietHandler
     )
     double.base_url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield double
     server.shutdown()

@@ -120,7 +120,7 @@ def test_late_readings_appear_hours_later_in_their_place(
 def test_registers_are_reset_and_readings_absurd_now_and_then(
     sandbox_url: str, day: datetime
 ) -> None:
-    set_rates(sandbox_url, reset=1_000_000, absurd=1_000)
+    set_rates(sandbox_url, reset=1_000_000, absurd=20_000)
     rows: list[dict[str, Any]] = []
     for days_ago in range(0, 60, 4):
         start = day - timedelta(days=days_ago)

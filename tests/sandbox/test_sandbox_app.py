@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def test_villagers_from_the_tenth_on_pay_and_answer_by_themselves(
     accounts = {body["BillRefNumber"] for body in confirmations}
     assert accounts == {f"KIS{number:04d}" for number in range(10, 31)}
     assert all(50 <= int(body["TransAmount"]) <= 300 for body in confirmations)
+
+
+def test_many_phones_at_once_lose_no_message(sandbox_url: str, product: Product) -> None:
+    def send(number: int) -> int:
+        url = f"{sandbox_url}/africastalking/simulator/phones/2547110000{number % 30 + 1:02d}"
+        requests.post(f"{url}/dial", json={"text": "1"}, timeout=10)
+        return requests.post(f"{url}/sms", json={"text": f"{number}"}, timeout=10).status_code
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert set(pool.map(send, range(120))) == {201}
+    texts = {body["text"] for body in product.wait_for("sms", count=120, seconds=20)}
+    assert texts == {str(number) for number in range(120)}
 
 
 def free_port() -> int:

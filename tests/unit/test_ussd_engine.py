@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.texts.languages import Language
 from gateway.ussd.effects import ChangePin, SetLanguage, StartTopUp
 from gateway.ussd.engine import (
     MAX_HOPS,
@@ -171,13 +172,11 @@ def test_no_vote_is_open_yet() -> None:
 
 
 @pytest.mark.parametrize(("choice", "language"), [("1", "en"), ("2", "fr"), ("3", "sw")])
-def test_a_language_is_chosen_and_answered_in_itself(choice: str, language: str) -> None:
+def test_a_language_is_chosen_and_answered_in_itself(choice: str, language: Language) -> None:
     last = dialled(f"5*1*{choice}")
     assert last.page.ends
     assert last.state.language == language
-    assert [effect for effect in last.effects if isinstance(effect, SetLanguage)][0] == SetLanguage(
-        household_code="KIS0001", language=last.state.language
-    )
+    assert last.effects == (SetLanguage(household_code="KIS0001", language=language),)
 
 
 def test_zero_goes_back_in_every_sub_menu() -> None:

@@ -19,6 +19,8 @@ from gateway.texts.languages import Language, language_of
         (1_250, "KES", "en", "KES 12.50"),
         (1_250, "KES", "fr", "12,50 KES"),
         (1_200, "KES", "en", "KES 12"),
+        (9_999, "KES", "en", "KES 99.99"),
+        (10_050, "KES", "en", "KES 100"),
         (0, "KES", "en", "KES 0"),
         (5, "KES", "en", "KES 0.05"),
         (-123_456, "KES", "en", "KES -1,234"),

@@ -17,8 +17,7 @@ from gateway.ussd.redaction import redact
         ("9*9*2*5*2*4826", "9*9*2*5*2*****"),
         ("kis0002*5*2*4826", "kis0002*5*2*****"),
         ("5*1*0*2*4826", "5*1*0*2*****"),
-        ("7*5*2*48*4826", "7*5*2*********"),
-        ("5*9*2*5*2*4826", "5*9*2*5*2*****"),
+        ("7*5*2*48*4826", "7*5*2**********"),
         ("4*5*0*5*2*secret#", "4*5*0*5*2*****"),
         ("5*2*0*0*3*500*1", "5*2*0*0*3*500*1"),
     ],
@@ -37,6 +36,11 @@ def test_a_pin_typed_on_the_wrong_screen_is_masked(text: str) -> None:
     assert redact(text) == text.replace("4826", "****")
 
 
+def test_where_the_text_leaves_it_open_too_much_is_masked_rather_than_too_little() -> None:
+    # For a phone of several households 9 switches account, for the others it is a wrong choice.
+    assert redact("5*9*2*5*2*4826") == "5*9*2" + 3 * "*****"
+
+
 @given(st.text(alphabet="0123459*#a¡ \0", max_size=40))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)
@@ -51,4 +55,4 @@ def test_a_pin_after_five_and_two_is_masked_whatever_came_before(
 ) -> None:
     redacted = redact("*".join([*before, "5", "2", *pins]))
     for pin in pins:
-        assert pin not in redacted or "3" in before
+        assert pin not in redacted

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.texts.catalogue import Catalogue, CatalogueError
 from gateway.texts.fit import Line
-from gateway.texts.languages import LANGUAGES
+from gateway.texts.languages import LANGUAGES, Language
 from gateway.ussd.facts import Context
 from gateway.ussd.page import HARD_LIMIT_SEPTETS, page
 from gateway.ussd.registry import Registry, RegistryError, lines_of
@@ -61,25 +61,23 @@ def test_a_broken_tree_stops_the_start(screens: tuple[Screen, ...], complaint: s
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SCREENS)
-def test_every_page_fits_with_the_worst_figures(name: str, language: str) -> None:
+def test_every_page_fits_with_the_worst_figures(name: str, language: Language) -> None:
     screen = SCREENS[name]
     for currency in CURRENCIES:
-        for spoken in [each for each in LANGUAGES if each == language]:
-            state = worst_state(screen=name, currency=currency, language=spoken)
-            context = worst_context(currency=currency, language=spoken)
-            for note in ("", *screen.notes):
-                lines = lines_of(screen, state, context, note=note)
-                assert page(lines, ends=screen.ends).septets <= 160
+        state = worst_state(screen=name, currency=currency, language=language)
+        context = worst_context(currency=currency, language=language)
+        for note in ("", *screen.notes):
+            lines = lines_of(screen, state, context, note=note)
+            assert page(lines, ends=screen.ends).septets <= 160
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_worst_balance_loses_nothing_but_its_age(language: str) -> None:
-    for spoken in [each for each in LANGUAGES if each == language]:
-        state = worst_state(screen="balance", currency="KES", language=spoken)
-        context = worst_context(currency="KES", language=spoken)
-        lines = lines_of(SCREENS["balance"], state, context, note="")
-        shown = page(lines, ends=True).text.split("\n")
-        assert [line.text for line in lines if line.rank == 0] == shown
+def test_the_worst_balance_loses_nothing_but_its_age(language: Language) -> None:
+    state = worst_state(screen="balance", currency="KES", language=language)
+    context = worst_context(currency="KES", language=language)
+    lines = lines_of(SCREENS["balance"], state, context, note="")
+    shown = page(lines, ends=True).text.split("\n")
+    assert [line.text for line in lines if line.rank == 0] == shown
 
 
 def test_a_page_that_cannot_fit_is_cut_at_the_hard_limit() -> None:

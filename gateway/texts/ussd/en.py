@@ -33,7 +33,6 @@ TEXTS = {
     "age_minutes": "Updated {count} min ago",
     "age_hours_one": "Updated 1 hour ago",
     "age_hours_many": "Updated {count} hours ago",
-    "age_days_one": "Updated 1 day ago",
     "age_days_many": "Updated {count} days ago",
     # usage
     "use_today": "Today: {kwh} kWh",

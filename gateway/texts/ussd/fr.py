@@ -34,7 +34,6 @@ TEXTS = {
     "age_minutes": "Calculé il y a {count} min",
     "age_hours_one": "Calculé il y a 1 heure",
     "age_hours_many": "Calculé il y a {count} heures",
-    "age_days_one": "Calculé il y a 1 jour",
     "age_days_many": "Calculé il y a {count} jours",
     "use_today": "Aujourd'hui : {kwh} kWh",
     "use_yesterday": "Hier : {kwh} kWh",

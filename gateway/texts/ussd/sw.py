@@ -32,7 +32,6 @@ TEXTS = {
     "age_minutes": "Hali ya dakika {count} zilizopita",
     "age_hours_one": "Hali ya saa 1 iliyopita",
     "age_hours_many": "Hali ya saa {count} zilizopita",
-    "age_days_one": "Hali ya siku 1 iliyopita",
     "age_days_many": "Hali ya siku {count} zilizopita",
     "use_today": "Leo: {kwh} kWh",
     "use_yesterday": "Jana: {kwh} kWh",

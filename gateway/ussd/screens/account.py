@@ -34,13 +34,13 @@ def age_line(language: Language, *, as_of: datetime, now: datetime) -> str:
         return ""
     if age < timedelta(hours=1):
         return USSD.say(language, "age_minutes", count=age // timedelta(minutes=1))
-    unit, name = (
-        (timedelta(hours=1), "hours") if age < timedelta(days=2) else (timedelta(days=1), "days")
-    )
-    count = age // unit
-    if count == 1:
-        return USSD.say(language, f"age_{name}_one")
-    return USSD.say(language, f"age_{name}_many", count=numbers.whole(count, language=language))
+    if age >= timedelta(days=2):
+        days = numbers.whole(age // timedelta(days=1), language=language)
+        return USSD.say(language, "age_days_many", count=days)
+    hours = age // timedelta(hours=1)
+    if hours == 1:
+        return USSD.say(language, "age_hours_one")
+    return USSD.say(language, "age_hours_many", count=hours)
 
 
 def _days_left(language: Language, days: int | None) -> str:

@@ -1,0 +1,13 @@
+"""Public pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from dashboard.views import SitePage, SitesPage
+
+app_name = "dashboard"
+urlpatterns = [
+    path("", SitesPage.as_view(), name="sites"),
+    path("sites/<slug:slug>/", SitePage.as_view(), name="site"),
+]

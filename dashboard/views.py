@@ -1,0 +1,59 @@
+"""The public pages. Each view makes its reads and renders; no page needs a log-in or a script."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import conditional_page
+
+from dashboard import queries
+from dashboard.day import last_day
+from dashboard.panels import panels
+from dashboard.queries import FEWEST_METERS
+
+# Nothing on these pages is secret or reflected, so compressing them gives nothing away.
+_PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True)]
+
+
+@method_decorator(_PUBLIC, name="dispatch")
+class SitesPage(View):
+    """`/`: every site with its price."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        listed = queries.cards(sites=queries.open_sites(), at=now)
+        return render(request, "dashboard/sites.html", {"at": now, "cards": listed})
+
+
+@method_decorator(_PUBLIC, name="dispatch")
+class SitePage(View):
+    """`/sites/<slug>/`: what is true now, the last 24 hours, money and impact."""
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        now = timezone.now()
+        site = queries.open_site(slug=slug)
+        if site is None:
+            raise Http404(slug)
+        figures = queries.figures(site=site, at=now)
+        day = last_day(site=site, at=now)
+        with timezone.override(ZoneInfo(site.time_zone)):
+            return render(
+                request,
+                "dashboard/site.html",
+                {
+                    "at": now,
+                    "site": site,
+                    "figures": figures,
+                    "day": day,
+                    "panels": panels(site=site, day=day, rate=figures.rate),
+                    "fewest_meters": FEWEST_METERS,
+                    "poll_seconds": max(15, min(site.slot_seconds // 2, 60)),
+                },
+            )

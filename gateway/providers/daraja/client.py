@@ -1,0 +1,192 @@
+"""The wire of Daraja: token, STK push and query, C2B registration, pull of transactions."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import requests
+
+from gateway.providers.interface import ProviderRefused, ProviderUnavailable
+
+EAST_AFRICA = ZoneInfo("Africa/Nairobi")
+TIMEOUT_SECONDS = (5, 20)
+TOKEN_MARGIN = timedelta(seconds=60)
+STILL_PROCESSING = "500.001.1001"
+BAD_TOKEN = "404.001.03"
+PULL_PAGE_ROWS = 100
+
+
+class Daraja:
+    """A thin client of one short code."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        consumer_key: str,
+        consumer_secret: str,
+        short_code: str,
+        passkey: str,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.short_code = short_code
+        self._credentials = (consumer_key, consumer_secret)
+        self._passkey = passkey
+        self._session = requests.Session()
+        self._lock = threading.Lock()
+        self._token = ""
+        self._token_ends_at: datetime | None = None
+
+    def stk_push(
+        self,
+        *,
+        phone: str,
+        amount_shillings: int,
+        account: str,
+        description: str,
+        callback_url: str,
+        at: datetime,
+    ) -> str:
+        """Put a prompt on a phone (E.164); return the CheckoutRequestID."""
+        answer = self._post(
+            "/mpesa/stkpush/v1/processrequest",
+            {
+                **self._password(at),
+                "TransactionType": "CustomerPayBillOnline",
+                "Amount": amount_shillings,
+                "PartyA": phone.lstrip("+"),
+                "PartyB": self.short_code,
+                "PhoneNumber": phone.lstrip("+"),
+                "CallBackURL": callback_url,
+                "AccountReference": account[:12],
+                "TransactionDesc": description[:13],
+            },
+            at=at,
+        )
+        if str(answer.get("ResponseCode")) != "0" or not answer.get("CheckoutRequestID"):
+            raise ProviderRefused(
+                code=str(answer.get("ResponseCode", "")),
+                text=str(answer.get("ResponseDescription", "")),
+            )
+        return str(answer["CheckoutRequestID"])
+
+    def stk_query(self, *, checkout_request_id: str, at: datetime) -> tuple[str, str] | None:
+        """Return (ResultCode, ResultDesc) of a prompt, or None while it is being processed."""
+        try:
+            answer = self._post(
+                "/mpesa/stkpushquery/v1/query",
+                {**self._password(at), "CheckoutRequestID": checkout_request_id},
+                at=at,
+            )
+        except ProviderRefused as refusal:
+            if refusal.code == STILL_PROCESSING:
+                return None
+            raise ProviderUnavailable(f"query refused: {refusal}") from refusal
+        if "ResultCode" not in answer:
+            return None
+        return str(answer["ResultCode"]), str(answer.get("ResultDesc", ""))
+
+    def register_urls(self, *, confirmation_url: str, validation_url: str, at: datetime) -> None:
+        """Tell Daraja where paybill payments are announced. Money is taken if we don't answer."""
+        self._post(
+            "/mpesa/c2b/v2/registerurl",
+            {
+                "ShortCode": self.short_code,
+                "ResponseType": "Completed",
+                "ConfirmationURL": confirmation_url,
+                "ValidationURL": validation_url,
+            },
+            at=at,
+        )
+
+    def register_pull(self, *, phone: str, callback_url: str, at: datetime) -> None:
+        """Allow the pull of transactions for the short code; doing it again does no harm."""
+        self._post(
+            "/pulltransactions/v1/register",
+            {
+                "ShortCode": self.short_code,
+                "RequestType": "Pull",
+                "NominatedNumber": phone,
+                "CallBackURL": callback_url,
+            },
+            at=at,
+        )
+
+    def pull(
+        self, *, since: datetime, until: datetime, offset: int, at: datetime
+    ) -> list[dict[str, Any]]:
+        """Return up to PULL_PAGE_ROWS rows of the statement from row `offset` on."""
+        answer = self._post(
+            "/pulltransactions/v1/query",
+            {
+                "ShortCode": self.short_code,
+                "StartDate": f"{since.astimezone(EAST_AFRICA):%Y-%m-%d %H:%M:%S}",
+                "EndDate": f"{until.astimezone(EAST_AFRICA):%Y-%m-%d %H:%M:%S}",
+                "OffSetValue": str(offset),
+            },
+            at=at,
+        )
+        groups = answer.get("Response")
+        if not isinstance(groups, list):
+            raise ProviderUnavailable("the statement has no Response list")
+        return [row for group in groups if isinstance(group, list) for row in group]
+
+    def _password(self, at: datetime) -> dict[str, str]:
+        timestamp = f"{at.astimezone(EAST_AFRICA):%Y%m%d%H%M%S}"
+        clear = f"{self.short_code}{self._passkey}{timestamp}"
+        return {
+            "BusinessShortCode": self.short_code,
+            "Password": base64.b64encode(clear.encode()).decode(),
+            "Timestamp": timestamp,
+        }
+
+    def _post(self, path: str, body: dict[str, Any], *, at: datetime) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._access_token(at)}"}
+        try:
+            response = self._session.post(
+                self.base_url + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS
+            )
+            answer = json.loads(response.text, parse_float=Decimal)
+        except (requests.RequestException, ValueError) as error:
+            raise ProviderUnavailable(f"daraja {path}: {error}") from error
+        if not isinstance(answer, dict):
+            raise ProviderUnavailable(f"daraja {path}: the answer is no object")
+        if (
+            response.status_code == requests.codes.unauthorized
+            or answer.get("errorCode") == BAD_TOKEN
+        ):
+            self._token_ends_at = None
+            raise ProviderUnavailable(f"daraja {path}: the access token was not accepted")
+        if "errorCode" in answer:
+            raise ProviderRefused(
+                code=str(answer["errorCode"]), text=str(answer.get("errorMessage", ""))
+            )
+        if not response.ok:
+            raise ProviderUnavailable(f"daraja {path}: HTTP {response.status_code}")
+        return answer
+
+    def _access_token(self, at: datetime) -> str:
+        with self._lock:
+            if self._token_ends_at is not None and at < self._token_ends_at:
+                return self._token
+            try:
+                response = self._session.get(
+                    f"{self.base_url}/oauth/v1/generate",
+                    params={"grant_type": "client_credentials"},
+                    auth=self._credentials,
+                    timeout=TIMEOUT_SECONDS,
+                )
+                response.raise_for_status()
+                answer = response.json()
+                self._token = str(answer["access_token"])
+                life = timedelta(seconds=int(answer["expires_in"]))
+            except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+                raise ProviderUnavailable(f"daraja token: {error}") from error
+            self._token_ends_at = at + max(life - TOKEN_MARGIN, timedelta())
+            return self._token

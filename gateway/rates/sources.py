@@ -1,0 +1,102 @@
+"""Sources of rates: local money per DAI, each with its age. More sources come behind Source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Protocol
+
+import requests
+
+TIMEOUT_SECONDS = (5, 15)
+
+
+class SourceUnavailable(Exception):
+    """The source did not answer, or not in its form."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quote:
+    """One currency's rate: units of local money for one DAI."""
+
+    currency: str
+    local_per_dai: Decimal
+    quoted_at: datetime
+    expires_at: datetime
+
+
+class Source(Protocol):
+    """Where rates come from."""
+
+    name: str
+
+    def quotes(self, *, currencies: Iterable[str], at: datetime) -> list[Quote]:
+        """Return a quote for each currency it knows. Raises SourceUnavailable."""
+
+
+class FixedTable:
+    """Rates that never change: for a site whose operator sets them, and for the demo."""
+
+    name = "fixed"
+
+    def __init__(self, *, table: dict[str, Decimal], life: timedelta = timedelta(days=1)) -> None:
+        self.table = table
+        self.life = life
+
+    def quotes(self, *, currencies: Iterable[str], at: datetime) -> list[Quote]:
+        """Return the table's rates as of now; see Source."""
+        return [
+            Quote(
+                currency=currency,
+                local_per_dai=self.table[currency],
+                quoted_at=at,
+                expires_at=at + self.life,
+            )
+            for currency in currencies
+            if currency in self.table
+        ]
+
+
+class HttpTable:
+    """A JSON service: GET url?currencies=KES,XOF -> {"quoted_at": ISO 8601, "rates": {"KES": "…"}}.
+
+    Rates are local money per DAI, as decimal strings or numbers.
+    """
+
+    name = "http"
+
+    def __init__(self, *, url: str, life: timedelta = timedelta(hours=2)) -> None:
+        self.url = url
+        self.life = life
+
+    def quotes(self, *, currencies: Iterable[str], at: datetime) -> list[Quote]:
+        """Ask the service; see Source."""
+        wanted = sorted(currencies)
+        try:
+            response = requests.get(
+                self.url, params={"currencies": ",".join(wanted)}, timeout=TIMEOUT_SECONDS
+            )
+            response.raise_for_status()
+            answer = response.json(parse_float=Decimal)
+            quoted_at = datetime.fromisoformat(answer["quoted_at"])
+            if quoted_at.tzinfo is None:
+                raise ValueError("quoted_at has no time zone")
+            rates = {code: Decimal(str(rate)) for code, rate in answer["rates"].items()}
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise SourceUnavailable(f"{self.name}: {error}") from error
+        except InvalidOperation as error:
+            raise SourceUnavailable(f"{self.name}: a rate is no number") from error
+        if any(not rate.is_finite() or rate <= 0 for rate in rates.values()):
+            raise SourceUnavailable(f"{self.name}: a rate is not above zero")
+        return [
+            Quote(
+                currency=currency,
+                local_per_dai=rates[currency],
+                quoted_at=quoted_at,
+                expires_at=quoted_at + self.life,
+            )
+            for currency in wanted
+            if currency in rates
+        ]

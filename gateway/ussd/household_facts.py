@@ -1,0 +1,198 @@
+"""Facts for the screens, from the database: one statement for each thing a screen asks.
+
+A hop is answered in milliseconds on the slowest link of the chain, so these are plain SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from fractions import Fraction
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connection
+
+from gateway.ussd.facts import (
+    AccountFacts,
+    HouseholdFacts,
+    PaybillFacts,
+    PaymentFacts,
+    UsageFacts,
+    UseFacts,
+)
+
+HOUSEHOLDS = """
+SELECT h.code, h.language, coalesce(n.name, '')
+FROM accounts_householdphone p
+JOIN accounts_household h ON h.id = p.household_id AND h.closed_at IS NULL
+LEFT JOIN accounts_householdname n ON n.household_id = h.id
+WHERE p.phone = %s AND p.closed_at IS NULL
+ORDER BY h.code
+"""
+
+ACCOUNT = """
+SELECT h.id, s.currency, s.arrears_share_basis_points, s.closed_at IS NOT NULL, rate.local_per_dai,
+    coalesce((SELECT sum(a.amount) FROM ledger_account a
+              WHERE a.household_id = h.id AND a.kind = 'household_funds'), 0),
+    coalesce((SELECT -sum(a.amount) FROM ledger_account a WHERE a.household_id = h.id
+              AND a.kind IN ('household_arrears', 'household_repayment')), 0),
+    (SELECT p.wei_per_kwh FROM settlement_price p WHERE p.site_id = s.id AND p.starts_at <= %(at)s
+     ORDER BY p.starts_at DESC, p.revision DESC LIMIT 1),
+    coalesce((SELECT sum(d.charged_wei) FROM settlement_householdday d
+              WHERE d.household_id = h.id
+                AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7), 0),
+    (SELECT count(*) FROM settlement_householdday d
+     WHERE d.household_id = h.id AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7),
+    (SELECT max(d.last_slot_ends_at) FROM settlement_householdday d
+     WHERE d.household_id = h.id AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7),
+    rail.merchant_account, rail.min_top_up_minor, rail.max_top_up_minor
+FROM accounts_household h
+JOIN accounts_householdsite hs ON hs.household_id = h.id AND hs.validity @> %(at)s
+JOIN accounts_site s ON s.id = hs.site_id
+LEFT JOIN LATERAL (
+    SELECT r.local_per_dai FROM accounts_siterate r
+    WHERE r.site_id = s.id AND lower(r.validity) <= %(at)s
+    ORDER BY lower(r.validity) DESC LIMIT 1) rate ON true
+LEFT JOIN LATERAL (
+    SELECT r.merchant_account, r.min_top_up_minor, r.max_top_up_minor
+    FROM accounts_site_rails sr JOIN accounts_rail r ON r.id = sr.rail_id
+    WHERE sr.site_id = s.id AND r.closed_at IS NULL AND r.currency = s.currency
+    ORDER BY r.id LIMIT 1) rail ON true
+WHERE h.code = %(code)s
+"""
+
+USAGE = """
+SELECT s.currency, rate.local_per_dai, today.day,
+    d.day, d.energy_milliwatt_hours, d.charged_wei, d.last_slot_ends_at
+FROM accounts_household h
+JOIN accounts_householdsite hs ON hs.household_id = h.id AND hs.validity @> %(at)s
+JOIN accounts_site s ON s.id = hs.site_id
+CROSS JOIN LATERAL (SELECT (%(at)s AT TIME ZONE s.time_zone)::date AS day) today
+LEFT JOIN LATERAL (
+    SELECT r.local_per_dai FROM accounts_siterate r
+    WHERE r.site_id = s.id AND lower(r.validity) <= %(at)s
+    ORDER BY lower(r.validity) DESC LIMIT 1) rate ON true
+LEFT JOIN settlement_householdday d ON d.household_id = h.id AND d.day > today.day - 30
+WHERE h.code = %(code)s
+"""
+
+LAST_PAYMENTS = """
+SELECT p.paid_at, p.amount_minor, p.currency, p.reference, s.time_zone
+FROM accounts_payment p
+JOIN accounts_household h ON h.id = p.household_id
+JOIN accounts_site s ON s.id = p.site_id
+WHERE h.code = %s AND p.state = 'credited'
+ORDER BY p.id DESC LIMIT %s
+"""
+
+RAIL_NAMES = {"KES": "M-Pesa"}
+
+
+class NoAccount(LookupError):
+    """The household belongs to no site, or its site has no rate yet."""
+
+
+class PhoneFacts:
+    """Facts of one phone (E.164) at one instant."""
+
+    help_phone: str | None = None
+
+    def __init__(self, *, phone: str, at: datetime) -> None:
+        self.phone = phone
+        self.at = at
+
+    @cached_property
+    def households(self) -> Sequence[HouseholdFacts]:
+        """Open households of the phone, by code."""
+        with connection.cursor() as cursor:
+            cursor.execute(HOUSEHOLDS, [self.phone])
+            return [
+                HouseholdFacts(code=code, language=language, name=name)
+                for code, language, name in cursor.fetchall()
+            ]
+
+    @property
+    def language(self) -> str:
+        """The first household's language; by the country for a phone nobody knows."""
+        if self.households:
+            return self.households[0].language
+        return "fr" if self.phone.startswith("+221") else "en"
+
+    def account(self, household_code: str) -> AccountFacts:
+        """Money of one household. Raises NoAccount."""
+        with connection.cursor() as cursor:
+            cursor.execute(ACCOUNT, {"code": household_code, "at": self.at})
+            row = cursor.fetchone()
+        if row is None or row[4] is None:
+            raise NoAccount(f"{household_code} belongs to no site with a rate")
+        (_, currency, share, is_closed, rate, funds, arrears, price, spent, days, as_of) = row[:11]
+        merchant_account, smallest, largest = row[11:]
+        return AccountFacts(
+            code=household_code,
+            currency=currency,
+            funds_wei=int(funds),
+            arrears_wei=max(int(arrears), 0),
+            local_per_dai=Fraction(rate),
+            price_wei_per_kwh=None if price is None else int(price),
+            daily_spend_wei=int(spent) // days if days else 0,
+            as_of=as_of or self.at,
+            min_top_up_minor=smallest or 0,
+            max_top_up_minor=largest or 0,
+            arrears_share_bp=share,
+            rail_available=merchant_account is not None and bool(settings.DARAJA_URL),
+            paybill=(
+                None
+                if merchant_account is None
+                else PaybillFacts(
+                    service=RAIL_NAMES.get(currency, "Mobile money"),
+                    business_number=merchant_account,
+                )
+            ),
+            site_closed=is_closed,
+        )
+
+    def usage(self, household_code: str) -> UsageFacts:
+        """Energy of one household over today, yesterday, 7 and 30 local days. Raises NoAccount."""
+        with connection.cursor() as cursor:
+            cursor.execute(USAGE, {"code": household_code, "at": self.at})
+            rows = cursor.fetchall()
+        if not rows or rows[0][1] is None:
+            raise NoAccount(f"{household_code} belongs to no site with a rate")
+        currency, rate, today = rows[0][:3]
+        days = [
+            ((today - day).days, energy, int(charged), seen)
+            for _, _, _, day, energy, charged, seen in rows
+            if day is not None
+        ]
+
+        def used(first: int, last: int) -> UseFacts:
+            return UseFacts(
+                energy_milliwatt_hours=sum(d[1] for d in days if first <= d[0] <= last),
+                cost_wei=sum(d[2] for d in days if first <= d[0] <= last),
+            )
+
+        return UsageFacts(
+            today=used(0, 0),
+            yesterday=used(1, 1),
+            days_7=used(0, 6),
+            days_30=used(0, 29),
+            currency=currency,
+            local_per_dai=Fraction(rate),
+            as_of=max((d[3] for d in days), default=self.at),
+        )
+
+    def last_payments(self, household_code: str, *, at_most: int) -> Sequence[PaymentFacts]:
+        """Credited payments, newest first, at the site's own time."""
+        with connection.cursor() as cursor:
+            cursor.execute(LAST_PAYMENTS, [household_code, at_most])
+            return [
+                PaymentFacts(
+                    at=paid_at.astimezone(ZoneInfo(zone)),
+                    amount_minor=amount_minor,
+                    currency=currency,
+                    reference=reference,
+                )
+                for paid_at, amount_minor, currency, reference, zone in cursor.fetchall()
+            ]

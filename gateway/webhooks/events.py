@@ -1,0 +1,130 @@
+"""Handling stored events: claimed once, tried again with patience, never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import F, Q
+
+from accounts.models import Payment, Rail, TopUpAttempt
+from gateway.providers import collection
+from gateway.providers.daraja.callbacks import (
+    MalformedCallback,
+    paybill_notice,
+    stk_notification,
+)
+from gateway.sms import inbound
+from gateway.webhooks.models import InboundEvent
+
+log = structlog.get_logger(__name__)
+
+Outcome = InboundEvent.Outcome
+
+CLAIM_LIFE = timedelta(minutes=5)
+FIRST_WAIT = timedelta(seconds=10)
+MAX_ATTEMPTS = 12
+
+
+class NotYet(Exception):
+    """The event can't be handled yet; it will be tried again."""
+
+
+def handle(*, event_id: int, at: datetime) -> None:
+    """Handle one event, if nobody else does and it is not done."""
+    claimed = (
+        InboundEvent.objects.filter(pk=event_id, outcome__in=("", Outcome.FAILED))
+        .filter(Q(claimed_at__isnull=True) | Q(claimed_at__lt=at - CLAIM_LIFE))
+        .update(claimed_at=at, attempts=F("attempts") + 1)
+    )
+    if not claimed:
+        return
+    event = InboundEvent.objects.get(pk=event_id)
+    try:
+        outcome, text = HANDLERS[event.route](event, at)
+    except (MalformedCallback, inbound.MalformedMessage) as error:
+        outcome, text = Outcome.MALFORMED, str(error)
+    except NotYet as error:
+        outcome = Outcome.FAILED if event.attempts < MAX_ATTEMPTS else Outcome.IGNORED
+        text = str(error)
+    except Exception:
+        _finish(event=event, outcome=Outcome.FAILED, text="the handler broke; see the log", at=at)
+        raise
+    _finish(event=event, outcome=outcome, text=text, at=at)
+
+
+def due(*, at: datetime, limit: int = 200) -> list[int]:
+    """Return the ids of events that nobody handled and whose time has come."""
+    waiting = InboundEvent.objects.filter(outcome__in=("", Outcome.FAILED)).order_by("id")
+    ready = []
+    for event in waiting.filter(attempts__lt=MAX_ATTEMPTS)[:limit]:
+        wait = FIRST_WAIT * 2 ** min(event.attempts, 9)
+        since = event.handled_at or event.claimed_at or event.received_at
+        if at - since >= wait:
+            ready.append(event.pk)
+    return ready
+
+
+def _finish(*, event: InboundEvent, outcome: str, text: str, at: datetime) -> None:
+    InboundEvent.objects.filter(pk=event.pk).update(
+        outcome=outcome, outcome_text=text[:200], handled_at=at, claimed_at=None
+    )
+
+
+def _daraja_stk(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    attempt = TopUpAttempt.objects.filter(token=event.subject).first()
+    if attempt is None:
+        return Outcome.IGNORED, "no attempt has this token"
+    notification = stk_notification(event.body)
+    collection.notified(
+        attempt=TopUpAttempt.objects.select_related("top_up").get(pk=attempt.pk),
+        notification=notification,
+        at=at,
+    )
+    return Outcome.DONE, ""
+
+
+def _daraja_confirmation(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    notice = paybill_notice(event.body)
+    if not Payment.objects.filter(reference=notice.reference).exists():
+        for rail in Rail.objects.filter(provider=Rail.Provider.DARAJA, closed_at__isnull=True):
+            collection.pull(rail=rail, at=at, since=min(notice.paid_at, at))
+    payment = Payment.objects.filter(reference=notice.reference).first()
+    if payment is None:
+        raise NotYet(f"the statement does not show {notice.reference}")
+    if payment.amount_minor != notice.amount_minor:
+        return Outcome.DONE, f"named {notice.amount_minor} minor units, the statement differs"
+    return Outcome.DONE, ""
+
+
+def _keep_only(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    return Outcome.IGNORED, "kept"
+
+
+def _sms_inbound(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    inbound.answer(body=event.body, event_uid=str(event.uid), at=at)
+    return Outcome.DONE, ""
+
+
+def _sms_delivery(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    if not inbound.note_delivery(body=event.body):
+        raise NotYet("no message with this id yet")
+    return Outcome.DONE, ""
+
+
+def _sms_opt_out(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    inbound.opt_out(body=event.body, at=at)
+    return Outcome.DONE, ""
+
+
+HANDLERS: dict[str, Callable[[InboundEvent, datetime], tuple[str, str]]] = {
+    "daraja.stk": _daraja_stk,
+    "daraja.confirmation": _daraja_confirmation,
+    "daraja.validation": _keep_only,
+    "daraja.result": _keep_only,
+    "sms.inbound": _sms_inbound,
+    "sms.delivery": _sms_delivery,
+    "sms.optout": _sms_opt_out,
+    "ussd.end": _keep_only,
+}

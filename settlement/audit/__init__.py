@@ -1,0 +1,16 @@
+"""What manage.py audit looks for in settlement: readings, charges, bills, batches, splits.
+
+Each check is a named function of one module here, and reads only.
+"""
+
+from accounts.audit import Check
+from settlement.audit import batches, bills, readings, splits
+
+CHECKS: tuple[Check, ...] = (
+    *readings.CHECKS,
+    *bills.CHECKS,
+    *batches.CHECKS,
+    *splits.CHECKS,
+)
+
+__all__ = ["CHECKS"]
