@@ -5,12 +5,15 @@
 -- from funds, the rest is owed.
 CREATE FUNCTION settlement_rebate(p_site_id bigint, p_limit integer, p_at timestamptz)
 RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     v_site accounts_site;
     v_book_id bigint;
     v_batch settlement_settlementbatch;
     v_bill_ids bigint[];
+    v_from timestamptz;
+    v_until timestamptz;
     v_account_ids bigint[];
     v_amounts numeric[];
     v_cancelled numeric;
@@ -20,8 +23,10 @@ BEGIN
     PERFORM ledger_lock(v_book_id);
     SELECT * INTO STRICT v_site FROM accounts_site WHERE id = p_site_id;
 
-    SELECT array_agg(id) INTO v_bill_ids FROM (
-        SELECT id FROM settlement_blockbill
+    SELECT array_agg(id), min(block_starts_at), max(block_ends_at)
+    INTO v_bill_ids, v_from, v_until
+    FROM (
+        SELECT id, block_starts_at, block_ends_at FROM settlement_blockbill
         WHERE site_id = p_site_id AND is_due AND block_ends_at <= p_at
         ORDER BY block_ends_at LIMIT p_limit) due;
     IF v_bill_ids IS NULL THEN
@@ -29,6 +34,8 @@ BEGIN
     END IF;
     v_batch.id := nextval(pg_get_serial_sequence('settlement_settlementbatch', 'id'));
 
+    -- As in settle.sql: joined row by row, each bill would read all charges of its block.
+    PERFORM set_config('enable_nestloop', 'off', true);
     WITH bill AS MATERIALIZED (
         SELECT b.* FROM settlement_blockbill b WHERE b.id = ANY (v_bill_ids)
     ), piece AS (
@@ -41,6 +48,8 @@ BEGIN
         JOIN accounts_household h ON h.id = b.household_id AND h.has_lifeline
         JOIN charge c ON c.site_id = p_site_id AND c.household_id = b.household_id
             AND c.starts_at >= b.block_starts_at AND c.starts_at < b.block_ends_at
+            -- Known when the statement is planned: only the partitions and slots of the span.
+            AND c.starts_at >= v_from AND c.starts_at < v_until
         JOIN settlement_price p ON p.id = c.price_id
     ), target AS (
         SELECT b.id AS bill_id, b.household_id, b.block_starts_at,
@@ -101,6 +110,7 @@ BEGIN
         -sum(to_funds), sum(less_arrears), sum(rebate)
     INTO v_account_ids, v_amounts, v_batch.paid_wei, v_cancelled, v_batch.rebate_wei
     FROM result;
+    PERFORM set_config('enable_nestloop', 'on', true);
 
     IF v_account_ids IS NULL THEN
         UPDATE settlement_blockbill SET is_due = false WHERE id = ANY (v_bill_ids);
