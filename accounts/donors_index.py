@@ -60,9 +60,7 @@ def rewarded(*, index: Index, reward_wei: int) -> Index:
 
 def touched(*, index: Index, position: Position) -> Position:
     """Return the position brought up to date with the index."""
-    value = (
-        position.amount_wei * (index.accumulated - position.paid_index) + position.fraction
-    )
+    value = position.amount_wei * (index.accumulated - position.paid_index) + position.fraction
     whole, fraction = divmod(value, SCALE)
     return replace(
         position,

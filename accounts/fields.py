@@ -47,11 +47,13 @@ class WeiField(IntegerLike):
         whole = self.to_python(super().get_prep_value(value))
         return None if whole is None else Decimal(whole)
 
-    def formfield(self, **kwargs: Any) -> FormField | None:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> FormField | None:
         from django.forms import DecimalField  # noqa: PLC0415 - forms load only in the admin
 
         return DecimalField(**{"decimal_places": 0, "max_digits": 78, **_form_arguments(kwargs)})
 
 
 def _form_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in kwargs.items() if key in {"label", "help_text", "required"}}
+    return {
+        key: value for key, value in kwargs.items() if key in {"label", "help_text", "required"}
+    }

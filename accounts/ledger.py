@@ -15,7 +15,7 @@ from datetime import datetime
 from django.db import DatabaseError, connection, transaction
 
 DAI = "DAI"
-IMPACT_TOKEN = "IT"
+IMPACT_TOKEN = "IT"  # noqa: S105 - an asset
 
 
 class LedgerError(Exception):

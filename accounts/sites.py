@@ -79,7 +79,4 @@ def households_of(*, phone: str) -> list[Household]:
 
 def open_sites() -> list[Site]:
     """Return the sites that are not closed, by name."""
-    return list(
-        Site.objects.filter(closed_at__isnull=True)
-        .order_by("name")
-    )
+    return list(Site.objects.filter(closed_at__isnull=True).order_by("name"))

@@ -106,9 +106,7 @@ def last_day(*, site: Site, at: datetime) -> Day:
 
 def _last_batch(*, site: Site) -> int | None:
     """Late readings come in older slots: the batch tells of them, the last reading does not."""
-    return (
-        site.settlement_batches.order_by("-id").values_list("pk", flat=True).first()
-    )
+    return site.settlement_batches.order_by("-id").values_list("pk", flat=True).first()
 
 
 def _end(
@@ -139,8 +137,8 @@ def _gather(
         output_field=DateTimeField(),
     )
     span: dict[str, Any] = {"site": site, "since": starts_at, "until": ends_at}
-    plant = {
-        row["bucket"]: row
+    plant: dict[datetime, dict[str, Any]] = {
+        row["bucket"]: {**row}
         for row in telemetry_between(**span)
         .order_by()
         .annotate(bucket=bucket)

@@ -141,9 +141,7 @@ def _summary(*, values: list[Fraction | None], series: _Series) -> str:
     }
 
 
-def _ratio(
-    amount: int | None, per: int, times: Fraction = Fraction(1)
-) -> Fraction | None:
+def _ratio(amount: int | None, per: int, times: Fraction = Fraction(1)) -> Fraction | None:
     return None if amount is None else Fraction(amount, per) * times
 
 

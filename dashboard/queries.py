@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 
@@ -96,6 +95,16 @@ class SiteCard:
     site: Site
     price: PriceNow | None
     rate: Rate | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SlotSum:
+    """What households used in one slot, together; None if fewer than FEWEST_METERS reported."""
+
+    starts_at: datetime
+    ends_at: datetime
+    meters: int
+    energy_milliwatt_hours: int | None
 
 
 def open_site(*, slug: str) -> Site | None:
@@ -196,12 +205,8 @@ def prices_between(*, site: Site, since: datetime, until: datetime) -> QuerySet[
     )
 
 
-def readings_between(*, site: Site, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Return sums over the household meters of each slot that starts in [since, until).
-
-    Each is {starts_at, ends_at, meters, energy}; energy (milliwatt-hours) is None where fewer
-    than FEWEST_METERS reported.
-    """
+def readings_between(*, site: Site, since: datetime, until: datetime) -> list[SlotSum]:
+    """Return sums over household meters of each slot that starts in [since, until), by start."""
     slots = (
         household_readings(site=site, since=since, until=until)
         .values("starts_at")
@@ -211,12 +216,12 @@ def readings_between(*, site: Site, since: datetime, until: datetime) -> list[di
         .order_by("starts_at")
     )
     return [
-        {
-            "starts_at": slot["starts_at"],
-            "ends_at": slot["last_ends_at"],
-            "meters": slot["meters"],
-            "energy": slot["energy"] if slot["meters"] >= FEWEST_METERS else None,
-        }
+        SlotSum(
+            starts_at=slot["starts_at"],
+            ends_at=slot["last_ends_at"],
+            meters=slot["meters"],
+            energy_milliwatt_hours=int(slot["energy"]) if slot["meters"] >= FEWEST_METERS else None,
+        )
         for slot in slots
     ]
 
@@ -228,9 +233,7 @@ def household_readings(*, site: Site, since: datetime, until: datetime) -> Query
     ).order_by()
 
 
-def telemetry_between(
-    *, site: Site, since: datetime, until: datetime
-) -> QuerySet[SlotTelemetry]:
+def telemetry_between(*, site: Site, since: datetime, until: datetime) -> QuerySet[SlotTelemetry]:
     """Return what the plant said of the slots that start in [since, until), by start."""
     return SlotTelemetry.objects.filter(
         site=site, starts_at__gte=since, starts_at__lt=until
@@ -249,9 +252,7 @@ def _price(price: Price) -> PriceNow:
     )
 
 
-def _pools(
-    *, site: Site, stored: dict[tuple[str, str, str], int], at: datetime
-) -> dict[str, int]:
+def _pools(*, site: Site, stored: dict[tuple[str, str, str], int], at: datetime) -> dict[str, int]:
     """Cumulative revenue, then the balance of each line of the split in force, then older lines."""
     collected = SplitProgress.objects.filter(site=site).aggregate(
         paid=Sum("paid_wei", output_field=WeiField())
@@ -281,6 +282,4 @@ def _settled(*, site: Site, batch: SettlementBatch | None) -> int:
         )
         return int(total["energy"] or 0)
 
-    return remember(
-        key=f"settled:{site.uid}:{batch.uid}", compute=add_up, seconds=_SETTLED_SECONDS
-    )
+    return remember(key=f"settled:{site.uid}:{batch.uid}", compute=add_up, seconds=_SETTLED_SECONDS)

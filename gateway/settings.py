@@ -247,6 +247,7 @@ UNFOLD = {
     "SITE_SYMBOL": "solar_power",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "settlement.admin.overview.dashboard",
 }
 
 configure()

@@ -154,7 +154,7 @@ class Server:
         return self._python(
             "sandbox",
             *("sandbox", "--port", str(self._sandbox_port), "--product-url", self._address),
-            *("--state", str(self._places.var / "sandbox.sqlite3")),
+            *("--state", str(self._places.var / "sandbox.sqlite3"), "--autopilot"),
             is_ready=lambda: _is_healthy(self._sandbox_port),
         )
 

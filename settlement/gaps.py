@@ -23,9 +23,7 @@ def find(*, site: Site, day: date, at: datetime) -> int:
     """Bring the gap ledger of one day (UTC) up to date; return how many meters have gaps."""
     begin = datetime.combine(day, datetime.min.time(), tzinfo=UTC)
     young = timedelta(seconds=site.slot_seconds * SETTLING_SLOTS)
-    end = min(
-        begin + timedelta(days=1), slot_start(at=at - young, slot_seconds=site.slot_seconds)
-    )
+    end = min(begin + timedelta(days=1), slot_start(at=at - young, slot_seconds=site.slot_seconds))
     if end <= begin:
         return 0
     meters = Meter.objects.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=begin), site=site)

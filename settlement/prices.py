@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import Site
 from settlement import pricing
@@ -46,11 +46,10 @@ def price_at(*, site: Site, at: datetime) -> Price | None:
 def publish_slot(*, site: Site, at: datetime) -> Price:
     """Publish the price of the slot that holds the instant; publishing again changes nothing."""
     starts_at = slot_start(at=at, slot_seconds=site.slot_seconds)
-    known = Price.objects.filter(site=site, starts_at=starts_at).order_by("-revision").first()
-    if known is not None:
-        return known
-    tariff = tariff_at(site=site, at=starts_at)
     last = price_at(site=site, at=starts_at)
+    if last is not None and last.starts_at == starts_at:
+        return last
+    tariff = tariff_at(site=site, at=starts_at)
     telemetry = (
         SlotTelemetry.objects.filter(
             site=site, ends_at__lte=at, ends_at__gt=at - STATE_OF_CHARGE_LIFE
@@ -84,21 +83,18 @@ def publish(
     state_of_charge_basis_points: int | None = None,
 ) -> Price:
     """Publish one price; where the slot has one already, that one stays and is returned."""
-    with transaction.atomic():
-        Price.objects.bulk_create(
-            [
-                Price(
-                    site=site,
-                    tariff=tariff,
-                    starts_at=starts_at,
-                    wei_per_kwh=wei_per_kwh,
-                    reference_wei_per_kwh=tariff.reference_wei_per_kwh,
-                    state_of_charge_basis_points=state_of_charge_basis_points,
-                    published_at=at,
-                )
-            ],
-            ignore_conflicts=True,
-        )
+    try:
+        with transaction.atomic():
+            return Price.objects.create(
+                site=site,
+                tariff=tariff,
+                starts_at=starts_at,
+                wei_per_kwh=wei_per_kwh,
+                reference_wei_per_kwh=tariff.reference_wei_per_kwh,
+                state_of_charge_basis_points=state_of_charge_basis_points,
+                published_at=at,
+            )
+    except IntegrityError:
         return Price.objects.filter(site=site, starts_at=starts_at).latest("revision")
 
 

@@ -67,8 +67,11 @@ def price(
             raw = Fraction(last_wei_per_kwh)
     ticked = _on_tick(raw, rule.tick_wei_per_kwh)
     if last_wei_per_kwh is not None and rule.ramp_wei_per_kwh is not None:
-        step = rule.ramp_wei_per_kwh // rule.tick_wei_per_kwh * rule.tick_wei_per_kwh
-        ticked = max(last_wei_per_kwh - step, min(last_wei_per_kwh + step, ticked))
+        # Whole ticks within the ramp, also where the last price is of a tariff with another tick.
+        tick, ramp = rule.tick_wei_per_kwh, rule.ramp_wei_per_kwh
+        lowest = -((ramp - last_wei_per_kwh) // tick) * tick
+        highest = (last_wei_per_kwh + ramp) // tick * tick
+        ticked = min(highest, max(lowest, ticked))
     return _clamped(rule=rule, wei_per_kwh=ticked)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from accounts.locks import singleton
 from accounts.models import Site
@@ -97,19 +98,33 @@ def take_in(
     source: str,
     at: datetime,
     received_at: datetime | None = None,
+    is_history: bool = False,
 ) -> int:
     """Put samples that are not known yet into the inbox, each once; return how many.
 
-    received_at (default `at`) decides whether a reading counts as late.
+    received_at (default `at`) decides whether a reading counts as late. is_history: each counts as
+    received when its slot ended, so that what happened long ago isn't late.
     """
     told = sort_samples(samples)
     known = _known(site=site, intervals=told.intervals + told.backwards)
     fresh = [interval for interval in told.intervals if _identity(interval) not in known]
     fresh.sort(key=lambda interval: (interval.starts_at, interval.serial))
-    _copy_to_inbox(site=site, intervals=fresh, source=source, received_at=received_at or at)
+    _copy_to_inbox(
+        site=site,
+        intervals=fresh,
+        source=source,
+        received_at=None if is_history else received_at or at,
+    )
     backwards = [interval for interval in told.backwards if _identity(interval) not in known]
     _quarantine(site=site, source=source, backwards=backwards, unreadable=told.unreadable, at=at)
     return len(fresh)
+
+
+def held(*, site: Site, intervals: list[Interval]) -> set[tuple[str, datetime, int]]:
+    """Return (serial, start, energy) of what was settled or waits for the intervals' slots."""
+    return _identities(Reading.objects.filter(site=site), "meter__serial", intervals) | _identities(
+        ReadingInbox.objects.filter(site=site), "serial", intervals
+    )
 
 
 def sort_samples(samples: Iterable[MeterSample | UnreadableSample]) -> Sorted:
@@ -182,29 +197,31 @@ def _identity(interval: Interval) -> tuple[str, datetime, int]:
 
 
 def _known(*, site: Site, intervals: list[Interval]) -> set[tuple[str, datetime, int]]:
-    """What settled readings, the inbox and the quarantine say of the span already."""
-    if not intervals:
-        return set()
-    starts = [interval.starts_at for interval in intervals]
-    span = (min(starts), max(starts))
-    known: set[tuple[str, datetime, int]] = set()
-    known.update(
-        Reading.objects.filter(site=site, starts_at__range=span).values_list(
-            F("meter__serial"), "starts_at", "energy_milliwatt_hours"
-        )
+    """What settled readings, the inbox and the quarantine say of these meters and slots already."""
+    return held(site=site, intervals=intervals) | _identities(
+        QuarantinedReading.objects.filter(site=site), "serial", intervals
     )
-    for waiting in (ReadingInbox.objects, QuarantinedReading.objects):
-        known.update(
-            waiting.filter(site=site, starts_at__range=span).values_list(
-                "serial", "starts_at", "energy_milliwatt_hours"
-            )
-        )
-    return known
+
+
+def _identities(
+    rows: QuerySet[Any], serial: str, intervals: Iterable[Interval]
+) -> set[tuple[str, datetime, int]]:
+    """The (serial, start, energy) of rows, only those that the intervals name.
+
+    A span from the first to the last would load a year for two intervals a year apart.
+    """
+    serials = {interval.serial for interval in intervals}
+    starts = {interval.starts_at for interval in intervals}
+    if not starts:
+        return set()
+    named = rows.filter(**{f"{serial}__in": serials}, starts_at__in=starts).order_by()
+    return set(named.values_list(serial, "starts_at", "energy_milliwatt_hours"))
 
 
 def _copy_to_inbox(
-    *, site: Site, intervals: list[Interval], source: str, received_at: datetime
+    *, site: Site, intervals: list[Interval], source: str, received_at: datetime | None
 ) -> None:
+    """received_at None: at the slot's end."""
     if not intervals:
         return
     with (
@@ -223,7 +240,7 @@ def _copy_to_inbox(
                     interval.starts_at,
                     interval.ends_at,
                     interval.energy_milliwatt_hours,
-                    received_at,
+                    received_at or interval.ends_at,
                     False,
                 )
             )

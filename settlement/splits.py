@@ -14,6 +14,14 @@ from settlement.split import BadSplit, check_shares
 LAST_LINE = "operator"
 
 
+def check(*, lines: Sequence[tuple[str, int]]) -> None:
+    """Raise BadSplit unless the lines sum to 10,000 and end with the operator."""
+    check_shares(shares_basis_points=[share for _, share in lines])
+    names = [name for name, _ in lines]
+    if names[-1] != LAST_LINE or len(set(names)) != len(names):
+        raise BadSplit("each line needs a name of its own, and the last one is the operator's")
+
+
 def publish(
     *, site: Site, lines: Sequence[tuple[str, int]], valid_from: datetime, at: datetime
 ) -> SplitVersion:
@@ -21,10 +29,7 @@ def publish(
 
     Raises BadSplit unless they sum to 10,000 and end with the operator.
     """
-    check_shares(shares_basis_points=[share for _, share in lines])
-    names = [name for name, _ in lines]
-    if names[-1] != LAST_LINE or len(set(names)) != len(names):
-        raise BadSplit("each line needs a name of its own, and the last one is the operator's")
+    check(lines=lines)
     with transaction.atomic():
         version = SplitVersion.objects.create(
             site=site,

@@ -233,7 +233,7 @@ class Model:
         if device is None:
             return "unknown_meter"
         first, last = self.months
-        most = Fraction(device.max_power_watts * 1000) * self.slot // timedelta(hours=1)
+        most = Fraction(device.max_power_watts * 1000, timedelta(hours=1) // self.slot)
         begins_a_slot = sample.starts_at.timestamp() % self.slot.total_seconds() == 0
         is_priced = self.price_at(sample.starts_at) is not None
         faults = {

@@ -66,6 +66,7 @@ class Twin:
     village: Village
     model: Model
     households: dict[str, Household] = field(default_factory=dict)
+    paid: list[tuple[str, str, int]] = field(default_factory=list)
 
     @classmethod
     def of(cls, village: Village, *, months: tuple[tuple[int, int], tuple[int, int]]) -> Twin:
@@ -153,6 +154,7 @@ class Twin:
         reference = reference or f"PAY{len(self.model.references):07d}"
         self.village.pay(code, amount_minor=amount_minor, at=at, reference=reference)
         self.model.pay(code, amount_minor=amount_minor, reference=reference)
+        self.paid.append((reference, code, amount_minor))
 
     def donate(self, *, amount_wei: int, at: datetime) -> None:
         donors_index.donate(
@@ -223,7 +225,13 @@ class Twin:
 
     def check(self) -> None:
         """Raise unless every figure agrees to the wei."""
-        assert statement(self.village) == self.model.statement()
+        found, expected = statement(self.village), self.model.statement()
+        wrong = {
+            name: f"is {found.get(name, 0)}, should be {expected.get(name, 0)}"
+            for name in sorted({*found, *expected})
+            if found.get(name) != expected.get(name)
+        }
+        assert not wrong, wrong
         check_donors(self.village, self.model)
 
 

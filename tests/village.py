@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from accounts import ledger, site_rates, sites, topups
 from accounts.ledger import Leg
@@ -38,18 +39,33 @@ class Village:
     receipts: int = field(default=0)
 
     @classmethod
-    def found(cls, *, at: datetime, slug: str = "kisima", slot_seconds: int = 900) -> Village:
-        """Found a site whose books open 90 days before `at`."""
+    def found(
+        cls,
+        *,
+        at: datetime,
+        slug: str = "kisima",
+        slot_seconds: int = 900,
+        beside: Village | None = None,
+    ) -> Village:
+        """Found a site whose books open 90 days before `at`; beside: of that village's operator."""
         founded_at = at - timedelta(days=90)
-        operator = sites.open_operator(slug=f"{slug}-operator", name="Jua Power", at=founded_at)
-        rail = Rail.objects.create(
-            operator=operator,
-            provider=Rail.Provider.DARAJA,
-            code="mpesa",
-            merchant_account="174379",
-            currency="KES",
-            min_top_up_minor=1_000,
-            max_top_up_minor=15_000_000,
+        operator = (
+            beside.operator
+            if beside
+            else sites.open_operator(slug=f"{slug}-operator", name="Jua Power", at=founded_at)
+        )
+        rail = (
+            beside.rail
+            if beside
+            else Rail.objects.create(
+                operator=operator,
+                provider=Rail.Provider.DARAJA,
+                code="mpesa",
+                merchant_account="174379",
+                currency="KES",
+                min_top_up_minor=1_000,
+                max_top_up_minor=15_000_000,
+            )
         )
         site = sites.open_site(
             at=founded_at,
@@ -78,7 +94,7 @@ class Village:
         return cls(operator=operator, site=site, rail=rail, tariff=tariff, founded_at=founded_at)
 
     def household(
-        self, code: str = "KIS0001", *, phone: str = "+254711000001", **fields: object
+        self, code: str = "KIS0001", *, phone: str = "+254711000001", **fields: Any
     ) -> Household:
         """Open a household with a meter of its own (serial SM + the code's number)."""
         household = sites.open_household(

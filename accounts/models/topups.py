@@ -145,7 +145,7 @@ class Payment(models.Model):
         blank=True,
         related_name="payments",
     )
-    credited_wei = WeiField(null=True, blank=True)
+    credited_wei = WeiField(null=True, blank=True)  # type: ignore[misc]  # read as int | None
     credited_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -159,7 +159,9 @@ class Payment(models.Model):
             ),
             models.CheckConstraint(
                 condition=~models.Q(state="credited")
-                | models.Q(household__isnull=False, entry__isnull=False, credited_wei__isnull=False),
+                | models.Q(
+                    household__isnull=False, entry__isnull=False, credited_wei__isnull=False
+                ),
                 name="payment_credited_to_somebody",
             ),
         ]

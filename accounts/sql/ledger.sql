@@ -51,9 +51,16 @@ DECLARE
     v_id bigint;
 BEGIN
     LOOP
-        SELECT id INTO v_id FROM ledger_account
-        WHERE book_id = p_book_id AND household_id IS NOT DISTINCT FROM p_household_id
-            AND kind = p_kind AND name = p_name AND asset = p_asset;
+        -- Two ways, since IS NOT DISTINCT FROM uses no index beyond the book.
+        IF p_household_id IS NULL THEN
+            SELECT id INTO v_id FROM ledger_account
+            WHERE book_id = p_book_id AND household_id IS NULL
+                AND kind = p_kind AND name = p_name AND asset = p_asset;
+        ELSE
+            SELECT id INTO v_id FROM ledger_account
+            WHERE book_id = p_book_id AND household_id = p_household_id
+                AND kind = p_kind AND name = p_name AND asset = p_asset;
+        END IF;
         IF FOUND THEN
             RETURN v_id;
         END IF;

@@ -162,10 +162,13 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
             for error in body["errors"]
         )
     headers: dict[str, str] = {}
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
-    if isinstance(exc, exceptions.Throttled) and exc.wait is not None:
-        headers["Retry-After"] = str(int(exc.wait) + 1)
+    # Attributes that the framework sets without declaring them.
+    challenge: str | None = getattr(exc, "auth_header", None)
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
+    wait: float | None = getattr(exc, "wait", None)
+    if wait is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
     return Response(body, status=kind.status, headers=headers, content_type=CONTENT_TYPE)
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from django.db.models import (
     Case,
@@ -78,10 +80,51 @@ class HouseholdView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopUpView:
-    """A wish to pay with what came of it, or a payment that nobody asked for (paybill)."""
+    """A wish to pay ("prompt") with what came of it, or a payment nobody asked for ("paybill")."""
 
-    top_up: TopUp | None
-    payment: Payment | None
+    uid: UUID
+    origin: str
+    amount_minor: int
+    currency: str
+    phone: str
+    rail: str
+    state: str
+    created_at: datetime
+    finished_at: datetime | None
+    reference: str | None
+    credited_wei: int | None
+
+    @classmethod
+    def of_prompt(cls, top_up: TopUp, *, payment: Payment | None) -> TopUpView:
+        return cls(
+            uid=top_up.uid,
+            origin="prompt",
+            amount_minor=top_up.amount_minor,
+            currency=top_up.currency,
+            phone=top_up.phone,
+            rail=top_up.rail.code,
+            state=top_up.state,
+            created_at=top_up.created_at,
+            finished_at=top_up.finished_at,
+            reference=None if payment is None else payment.reference,
+            credited_wei=None if payment is None else payment.credited_wei,
+        )
+
+    @classmethod
+    def of_paybill(cls, payment: Payment) -> TopUpView:
+        return cls(
+            uid=payment.uid,
+            origin="paybill",
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            phone=payment.payer_phone,
+            rail=payment.rail.code,
+            state=TopUp.State.SUCCEEDED.value,
+            created_at=payment.paid_at,
+            finished_at=payment.credited_at,
+            reference=payment.reference,
+            credited_wei=payment.credited_wei,
+        )
 
 
 def households_for(*, user: User, at: datetime) -> QuerySet[Household]:
@@ -106,8 +149,8 @@ def matching(
         )
     if not text:
         return households
-    wanted = Q(code__icontains=text) | Exists(
-        HouseholdName.objects.filter(household=OuterRef("pk"), name__icontains=text)
+    wanted = Q(code__icontains=text) | Q(
+        Exists(HouseholdName.objects.filter(household=OuterRef("pk"), name__icontains=text))
     )
     digits = re.sub(r"[^0-9]", "", text).lstrip("0")
     if len(digits) >= 4 and re.fullmatch(r"[0-9 +()-]+", text):
@@ -153,7 +196,9 @@ def charges_of(*, household: Household, since: datetime, until: datetime) -> Que
     Names sites and meters, so that the partitions' keys (site, start, meter) are used.
     """
     meters = list(
-        MeterAssignment.objects.filter(household=household).values_list("meter_id", "meter__site_id")
+        MeterAssignment.objects.filter(household=household).values_list(
+            "meter_id", "meter__site_id"
+        )
     )
     return (
         Charge.objects.filter(
@@ -168,38 +213,64 @@ def charges_of(*, household: Household, since: datetime, until: datetime) -> Que
     )
 
 
-def top_up_keys(*, household: Household) -> QuerySet[TopUp, tuple[str, int, datetime]]:
-    """Return ("top_up" | "payment", id, when) of the household's top-ups, newest first.
+def top_up_keys(*, household: Household) -> QuerySet[Any, tuple[str, int, datetime]]:
+    """Return ("prompt" | "paybill", id, when) of the household's top-ups, newest first.
 
-    Asked-for ones and payments straight to the paybill; a payment that answers a top-up is told
-    with it.
+    A payment that answers a prompt is told with it.
     """
     asked = TopUp.objects.filter(household=household).order_by()
     unasked = Payment.objects.filter(household=household, top_up__isnull=True).order_by()
-    return asked.values_list(Value("top_up"), "pk", "created_at").union(  # type: ignore[return-value]
-        unasked.values_list(Value("payment"), "pk", "paid_at"), all=True
-    ).order_by("-created_at", "-pk")
+    keys: QuerySet[Any, tuple[str, int, datetime]] = (
+        asked.annotate(origin=Value("prompt"), at=F("created_at"))
+        .values_list("origin", "pk", "at")
+        .union(
+            unasked.annotate(origin=Value("paybill"), at=F("paid_at")).values_list(
+                "origin", "pk", "at"
+            ),
+            all=True,
+        )
+        .order_by("-at", "-pk")
+    )
+    return keys
 
 
 def top_ups_of(*, keys: Iterable[tuple[str, int, datetime]]) -> list[TopUpView]:
     """Return what a page of `top_up_keys` names, in its order."""
     listed = list(keys)
-    asked = TopUp.objects.select_related("household", "rail", "site").in_bulk(
-        [pk for kind, pk, _ in listed if kind == "top_up"]
+    asked = TopUp.objects.select_related("rail").in_bulk(
+        [pk for origin, pk, _ in listed if origin == "prompt"]
     )
-    unasked = Payment.objects.select_related("household", "rail", "site").in_bulk(
-        [pk for kind, pk, _ in listed if kind == "payment"]
+    unasked = Payment.objects.select_related("rail").in_bulk(
+        [pk for origin, pk, _ in listed if origin == "paybill"]
     )
     answers = {
         payment.top_up_id: payment
         for payment in Payment.objects.filter(top_up__in=list(asked)).order_by("-pk")
     }
     return [
-        TopUpView(top_up=asked[pk], payment=answers.get(pk))
-        if kind == "top_up"
-        else TopUpView(top_up=None, payment=unasked[pk])
-        for kind, pk, _ in listed
+        TopUpView.of_prompt(asked[pk], payment=answers.get(pk))
+        if origin == "prompt"
+        else TopUpView.of_paybill(unasked[pk])
+        for origin, pk, _ in listed
     ]
+
+
+def top_up(*, household: Household, uid: UUID) -> TopUpView | None:
+    """Return one of the household's top-ups by its id, or None."""
+    asked = TopUp.objects.filter(household=household, uid=uid).select_related("rail").first()
+    if asked is not None:
+        return TopUpView.of_prompt(asked, payment=asked.payments.order_by("pk").first())
+    unasked = (
+        Payment.objects.filter(household=household, uid=uid, top_up__isnull=True)
+        .select_related("rail")
+        .first()
+    )
+    return None if unasked is None else TopUpView.of_paybill(unasked)
+
+
+def phone_of(*, household: Household) -> str | None:
+    """Return the phone that is asked and told first, or None."""
+    return next(iter(_phones(households=[household]).get(household.pk, ())), None)
 
 
 def _sites(*, households: Iterable[Household], at: datetime) -> dict[int, Site]:
@@ -243,8 +314,15 @@ def _used(*, households: Iterable[Household], at: datetime) -> dict[int, Used]:
             day__gte=(at - timedelta(days=MONTH_DAYS + 1)).date(),
         )
         .order_by()
-        .annotate(age=Func(today, F("day"), template="(%(expressions)s)", arg_joiner=" - ",
-                           output_field=IntegerField()))
+        .annotate(
+            age=Func(
+                today,
+                F("day"),
+                template="(%(expressions)s)",
+                arg_joiner=" - ",
+                output_field=IntegerField(),
+            )
+        )
         .filter(age__gte=0, age__lt=MONTH_DAYS)
         .values("household_id")
         .annotate(

@@ -29,7 +29,7 @@ class Problem(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     instance = serializers.CharField(help_text="path of the request")
-    errors = ProblemField(many=True, required=False)
+    errors = ProblemField(many=True, required=False)  # type: ignore[assignment]
 
 
 class Amount(serializers.Serializer[Any]):
@@ -184,7 +184,9 @@ class HouseholdDetail(serializers.Serializer[Any]):
     impact_tokens = Amount()
     energy_today_wh = serializers.CharField(help_text="local day so far")
     energy_30d_wh = serializers.CharField(help_text="30 local days, today included")
-    energy_as_of = serializers.DateTimeField(allow_null=True, help_text="end of the last slot known")
+    energy_as_of = serializers.DateTimeField(
+        allow_null=True, help_text="end of the last slot known"
+    )
     price_now = PriceInForce(allow_null=True, help_text="what this household pays")
     created_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
@@ -223,10 +225,48 @@ class TopUpDetail(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class _Page(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class Sites(_Page):
+    """A page of sites."""
+
+    results = SiteSummary(many=True)
+
+
+class Rounds(_Page):
+    """A page of voting rounds."""
+
+    results = Round(many=True)
+
+
+class Households(_Page):
+    """A page of households."""
+
+    results = HouseholdDetail(many=True)
+
+
+class TopUps(_Page):
+    """A page of top-ups."""
+
+    results = TopUpDetail(many=True)
+
+
+class Charges(serializers.Serializer[Any]):
+    """A page of charges, newest first."""
+
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = ChargedSlot(many=True)
+
+
 class TopUpRequest(serializers.Serializer[Any]):
     """A wish to top up: the phone gets the provider's prompt."""
 
-    amount = serializers.RegexField(AMOUNT_PATTERN, help_text="decimal string, e.g. \"500\"")
+    amount = serializers.RegexField(AMOUNT_PATTERN, help_text='decimal string, e.g. "500"')
     currency = serializers.RegexField(
         r"^[A-Z]{3}$", required=False, help_text="ISO 4217; the site's where left out"
     )
@@ -237,8 +277,8 @@ class TopUpRequest(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Refuse numbers where strings are due: a JSON number may have lost digits already."""
         if isinstance(data, dict):
-            wrong = {
-                name: ["Write this as a string."]
+            wrong: dict[str, Any] = {
+                str(name): ["Write this as a string."]
                 for name in self.fields
                 if name in data and not isinstance(data[name], str)
             }
@@ -264,7 +304,10 @@ class Search(serializers.Serializer[Any]):
     """What to look for among households."""
 
     search = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=120,
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=120,
         help_text="part of a code, a name or a phone",
     )
     site = serializers.CharField(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import requests
 from django.conf import settings
+from django.db import transaction
 
 from accounts.models import Rail, Site
 from gateway.demo import kisima
@@ -19,7 +20,7 @@ from settlement.models import HeadEndCursor
 SPAN = timedelta(hours=48)
 STEP = timedelta(hours=6)
 OPENING_LEAD = timedelta(minutes=30)
-OPENING_SHILLINGS = {number: 1_500 for number in range(1, 10)} | {29: 4_000, 30: 4_000}
+OPENING_SHILLINGS = dict.fromkeys(range(1, 10), 1_500) | dict.fromkeys((29, 30), 4_000)
 OTHERS_SHILLINGS = (40, 80, 120, 200, 300)
 
 Tell = Callable[[str], None]
@@ -53,9 +54,10 @@ def _live(*, site: Site, begin: datetime, until: datetime) -> None:
     slot = timedelta(seconds=site.slot_seconds)
     plant.pull(site=site, at=until, since=begin - slot)
     instant = begin
-    while instant < until:
-        prices.publish_slot(site=site, at=instant)
-        instant += slot
+    with transaction.atomic():
+        while instant < until:
+            prices.publish_slot(site=site, at=instant)
+            instant += slot
     readings.pull(site=site, at=until)
     settle.run_all(site_id=site.pk, at=until)
     rebates.run(site_id=site.pk, at=until)

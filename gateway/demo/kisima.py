@@ -131,7 +131,9 @@ def household_codes(*, site: Site) -> list[str]:
 
 def _make_log_in(*, operator: Operator) -> None:
     user = User.objects.create_superuser(
-        username="operator", password="demo", operator=operator  # noqa: S106 - demo only
+        username="operator",
+        password="demo",  # noqa: S106 - the demo's
+        operator=operator,
     )
     Token.objects.create(user=user, key="demo-operator-token")
 

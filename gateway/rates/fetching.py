@@ -29,9 +29,7 @@ def sources() -> list[Source]:
 
 def fetch(*, at: datetime, asked: list[Source] | None = None) -> int:
     """Store the quotes of every source that answers; return how many."""
-    currencies = set(
-        Site.objects.filter(closed_at__isnull=True).values_list("currency", flat=True)
-    )
+    currencies = set(Site.objects.filter(closed_at__isnull=True).values_list("currency", flat=True))
     stored = 0
     for source in sources() if asked is None else asked:
         try:

@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Any
 
 import requests
-from africastalking.SMS import SMSService
 from africastalking.Service import AfricasTalkingException
+from africastalking.SMS import SMSService
 from django.conf import settings
 
 TIMEOUT_SECONDS = (3.05, 9.05)

@@ -37,7 +37,9 @@ class InboundEvent(models.Model):
         ordering = ("-id",)
         indexes = [
             models.Index(
-                fields=("id",), name="inbound_event_open", condition=models.Q(outcome__in=("", "failed"))
+                fields=("id",),
+                name="inbound_event_open",
+                condition=models.Q(outcome__in=("", "failed")),
             ),
             models.Index(fields=("subject",), name="inbound_event_by_subject"),
         ]

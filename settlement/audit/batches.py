@@ -105,7 +105,7 @@ def settlement_entries_have_their_batch(database: BaseDatabaseWrapper) -> Iterat
 @check(invariant=2, subject="settlement_blockbill")
 def households_pay_what_they_are_charged(database: BaseDatabaseWrapper) -> Iterator[str]:
     """Over all of its batches, each household's DAI falls by its charges less its rebates; only
-    late charges may be borne by the operator instead."""
+    late charges may be borne by the operator instead, and what is borne the batches say."""
     return sentences(
         database,
         """
@@ -123,15 +123,26 @@ def households_pay_what_they_are_charged(database: BaseDatabaseWrapper) -> Itera
         ), rebated AS (
             SELECT site_id, household_id, sum(rebate_wei) AS amount
             FROM settlement_blockbill GROUP BY 1, 2
+        ), household AS (
+            SELECT site_id, household_id, coalesce(c.amount, 0) AS charged,
+                coalesce(c.late, 0) AS late, coalesce(r.amount, 0) AS rebates,
+                coalesce(m.amount, 0) AS moved,
+                coalesce(c.amount, 0) - coalesce(r.amount, 0) + coalesce(m.amount, 0) AS borne
+            FROM charged c
+            FULL JOIN rebated r USING (site_id, household_id)
+            FULL JOIN moved m USING (site_id, household_id)
         )
         SELECT format('site %s, household %s: charged %s wei (%s late), rebates %s, but its '
-                      'accounts moved by %s', site_id, household_id, coalesce(c.amount, 0),
-                      coalesce(c.late, 0), coalesce(r.amount, 0), coalesce(m.amount, 0))
-        FROM charged c
-        FULL JOIN rebated r USING (site_id, household_id)
-        FULL JOIN moved m USING (site_id, household_id)
-        WHERE coalesce(c.amount, 0) - coalesce(r.amount, 0) + coalesce(m.amount, 0)
-            NOT BETWEEN 0 AND coalesce(c.late, 0)
+                      'accounts moved by %s', site_id, household_id, charged, late, rebates, moved)
+        FROM household WHERE borne NOT BETWEEN 0 AND late
+        UNION ALL
+        SELECT format('site %s: households were not asked for %s wei, batches say %s were borne',
+                      site_id, h.borne, b.borne)
+        FROM (SELECT site_id, sum(borne) AS borne FROM household GROUP BY 1) h
+        FULL JOIN (
+            SELECT site_id, sum(borne_wei) AS borne FROM settlement_settlementbatch GROUP BY 1
+        ) b USING (site_id)
+        WHERE coalesce(h.borne, 0) <> coalesce(b.borne, 0)
         """,
     )
 

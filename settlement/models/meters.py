@@ -93,7 +93,9 @@ class MeterGap(models.Model):
 
     class Meta:
         ordering = ("-day",)
-        constraints = [models.UniqueConstraint(fields=("meter", "day"), name="meter_gap_once_a_day")]
+        constraints = [
+            models.UniqueConstraint(fields=("meter", "day"), name="meter_gap_once_a_day")
+        ]
 
     def __str__(self) -> str:
         return f"{self.meter} {self.day}: {self.missing_slots} slots missing"

@@ -27,7 +27,9 @@ class Tariff(models.Model):
     dead_band_basis_points = models.PositiveIntegerField(
         default=15_000, help_text="ticks: 15,000 is one and a half"
     )
-    ramp_wei_per_kwh = WeiField(null=True, blank=True, help_text="largest step between prices")
+    ramp_wei_per_kwh = WeiField(  # type: ignore[misc]  # read as int | None
+        null=True, blank=True, help_text="largest step between prices"
+    )
     document = models.URLField(blank=True)
     valid_from = models.DateTimeField()
     created_at = models.DateTimeField()

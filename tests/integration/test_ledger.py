@@ -114,7 +114,7 @@ def test_the_app_role_has_no_way_around_the_ledger(
 ) -> None:
     _post(village, key="one", amount=7, at=now)
     with (
-        pytest.raises(DatabaseError, match="permission denied|must be owner"),
+        pytest.raises(DatabaseError, match=r"permission denied|must be owner"),
         transaction.atomic(),
         connection.cursor() as cursor,
     ):

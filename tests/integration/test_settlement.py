@@ -107,7 +107,7 @@ def test_no_energy_and_no_price_cost_nothing(twin: Twin, slot: datetime, now: da
 def test_readings_of_another_site_with_the_same_serial_are_its_own(
     twin: Twin, slot: datetime, now: datetime
 ) -> None:
-    other = Village.found(at=now, slug="mlima")
+    other = Village.found(at=now, slug="mlima", beside=twin.village)
     other.price(ticks=3_000, starts_at=other.founded_at)
     Meter.objects.create(site=other.site, serial="SM0001", created_at=other.founded_at)
     other.read("SM0001", starts_at=slot, energy_milliwatt_hours=77_000, at=now)
@@ -543,7 +543,7 @@ def test_low_funds_are_told_once_for_each_time_that_they_fall_below_the_mark(
     told = []
     for number in range(-4, 2):
         if number == 0:
-            twin.fund("KIS0001", amount_wei=mark, at=now)
+            twin.fund("KIS0001", amount_wei=40_000 * PER_MWH, at=now)
         twin.read("SM0001", 10_000, starts_at=slot + number * SLOT)
         twin.settle(at=now)
         told.append(Notice.objects.filter(kind="low_funds").count())
@@ -623,12 +623,12 @@ def test_price_blocks_begin_and_end_by_the_local_clock(twin: Twin, zone: str) ->
 
 def test_bills_are_kept_by_block_and_local_day(twin: Twin, now: datetime) -> None:
     midnight = datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
-    for number in range(-6, 6):
+    for number in range(-10, 6):
         twin.read("SM0001", 1_000, starts_at=midnight + number * SLOT)
     twin.settle(at=now)
 
     blocks = dict(BlockBill.objects.values_list("block_starts_at", "energy_milliwatt_hours"))
     assert blocks == {
-        midnight - timedelta(hours=5): 2_000,
-        midnight - timedelta(hours=2): 10_000,
+        midnight - timedelta(hours=8): 2_000,
+        midnight - timedelta(hours=2): 14_000,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponsePermanentRedirect
@@ -10,6 +10,7 @@ from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +20,7 @@ from rest_framework.views import APIView
 from accounts.models import Household, Site, User
 from accounts.topups import normalise_code
 from dashboard import queries as public
-from gateway.api import problems, queries
+from gateway.api import problems, queries, serializers
 from gateway.api.permissions import IsOperatorStaff
 from gateway.api.throttles import Anonymous, Known
 
@@ -85,6 +86,20 @@ def checked(serializer: Serializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data
     return values
+
+
+def span(
+    *, request: Request, at: datetime, default: timedelta, longest: timedelta
+) -> tuple[datetime, datetime]:
+    """Return the span [since, until) asked for. Raises ValidationError, also if it is too long."""
+    asked = checked(serializers.Span(data=request.query_params))
+    until = asked.get("until") or at
+    since = asked.get("since") or until - default
+    if since >= until:
+        raise ValidationError({"since": "since must lie before until."})
+    if until - since > longest:
+        raise ValidationError({"since": f"Ask for {longest.days} days at most."})
+    return since, until
 
 
 def now() -> datetime:

@@ -8,18 +8,16 @@ from urllib.parse import urlencode
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Site
 from dashboard import queries
-from dashboard.queries import PriceNow, Rate
-from gateway.api import serializers, shapes
+from gateway.api import bodies, serializers, shapes
 from gateway.api.pagination import Pages
-from gateway.api.schema import answers
-from gateway.api.views.base import PublicView, checked, now
+from gateway.api.schema import PAGE, answers
+from gateway.api.views.base import PublicView, now, span
 
 LONGEST_SPAN = timedelta(days=31)
 DEFAULT_SPAN = timedelta(hours=24)
@@ -27,10 +25,6 @@ MOST_SLOTS = 3000
 """Slots in one answer: 31 days of a quarter of an hour, two days of a minute."""
 
 _SPAN = [serializers.Span]
-_PAGE = [
-    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 500}),
-    OpenApiParameter("offset", {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}),
-]
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -39,8 +33,8 @@ class SiteList(PublicView):
 
     @extend_schema(
         operation_id="sites_list",
-        parameters=_PAGE,
-        responses=answers(ok=serializers.SiteSummary(many=True)),
+        parameters=PAGE,
+        responses=answers(ok=serializers.Sites),
     )
     def get(self, request: Request) -> Response:
         """List the sites that are open, by name."""
@@ -48,7 +42,10 @@ class SiteList(PublicView):
         page = pages.paginate_queryset(queries.open_sites(), request, view=self)
         cards = queries.cards(sites=page or [], at=now())
         return pages.get_paginated_response(
-            [_summary(site=card.site, price=card.price, rate=card.rate) for card in cards]
+            [
+                bodies.site_summary(site=card.site, price=card.price, rate=card.rate)
+                for card in cards
+            ]
         )
 
 
@@ -64,24 +61,7 @@ class SiteView(PublicView):
         """Return a site's price, rate, pools, energy, impact tokens and donations."""
         site = self.site(slug)
         figures = queries.figures(site=site, at=now())
-        battery = figures.battery
-        return Response(
-            {
-                **_summary(site=site, price=figures.price, rate=figures.rate),
-                "battery": None
-                if battery is None
-                else {
-                    "state_of_charge_basis_points": battery.state_of_charge_basis_points,
-                    "as_of": shapes.instant(battery.as_of),
-                },
-                "pools": {name: shapes.dai(wei) for name, wei in figures.pools_wei.items()},
-                "kwh_settled": shapes.kilowatt_hours(figures.settled_milliwatt_hours),
-                "impact_tokens_minted": shapes.impact_tokens(figures.tokens_minted_wei),
-                "donated": shapes.dai(figures.donated_wei),
-                "funding_goal": shapes.dai(figures.funding_goal_wei),
-                "as_of": shapes.instant_or_none(figures.as_of),
-            }
-        )
+        return Response(bodies.site_detail(site=site, figures=figures))
 
 
 class _SeriesView(PublicView):
@@ -89,7 +69,7 @@ class _SeriesView(PublicView):
 
     def answer(self, request: Request, slug: str) -> Response:
         site = self.site(slug)
-        since, until = _span(request=request, at=now())
+        since, until = span(request=request, at=now(), default=DEFAULT_SPAN, longest=LONGEST_SPAN)
         end = min(until, since + timedelta(seconds=site.slot_seconds) * MOST_SLOTS)
         following = None
         if end < until:
@@ -122,15 +102,8 @@ class SitePrices(_SeriesView):
         return self.answer(request, slug)
 
     def results(self, *, site: Site, since: datetime, until: datetime) -> list[dict[str, Any]]:
-        return [
-            {
-                "starts_at": shapes.instant(price.starts_at),
-                "price": shapes.price(price.wei_per_kwh),
-                "state_of_charge_basis_points": price.state_of_charge_basis_points,
-                "published_at": shapes.instant(price.published_at),
-            }
-            for price in queries.prices_between(site=site, since=since, until=until)
-        ]
+        listed = queries.prices_between(site=site, since=since, until=until)
+        return [bodies.slot_price(price) for price in listed]
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -150,17 +123,8 @@ class SiteReadings(_SeriesView):
         return self.answer(request, slug)
 
     def results(self, *, site: Site, since: datetime, until: datetime) -> list[dict[str, Any]]:
-        return [
-            {
-                "starts_at": shapes.instant(slot.starts_at),
-                "ends_at": shapes.instant(slot.ends_at),
-                "energy_wh": None
-                if slot.energy_milliwatt_hours is None
-                else shapes.watt_hours(slot.energy_milliwatt_hours),
-                "meters": slot.meters,
-            }
-            for slot in queries.readings_between(site=site, since=since, until=until)
-        ]
+        listed = queries.readings_between(site=site, since=since, until=until)
+        return [bodies.slot_readings(slot) for slot in listed]
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -177,19 +141,8 @@ class SitePlant(_SeriesView):
         return self.answer(request, slug)
 
     def results(self, *, site: Site, since: datetime, until: datetime) -> list[dict[str, Any]]:
-        return [
-            {
-                "starts_at": shapes.instant(slot.starts_at),
-                "ends_at": shapes.instant(slot.ends_at),
-                "state_of_charge_basis_points": slot.state_of_charge_basis_points,
-                "production_wh": shapes.watt_hours(slot.production_milliwatt_hours),
-                "battery_in_wh": shapes.watt_hours(slot.battery_in_milliwatt_hours),
-                "battery_out_wh": shapes.watt_hours(slot.battery_out_milliwatt_hours),
-                "feeder_wh": shapes.watt_hours(slot.feeder_milliwatt_hours),
-                "solar_share_basis_points": slot.solar_share_basis_points,
-            }
-            for slot in queries.telemetry_between(site=site, since=since, until=until)
-        ]
+        listed = queries.telemetry_between(site=site, since=since, until=until)
+        return [bodies.slot_plant(slot) for slot in listed]
 
 
 class SiteRounds(PublicView):
@@ -203,41 +156,3 @@ class SiteRounds(PublicView):
         """List the site's voting rounds. There are none yet: voting has not begun anywhere."""
         self.site(slug)
         return Response({"count": 0, "next": None, "previous": None, "results": []})
-
-
-def price_in_force(*, price: PriceNow, wei_per_kwh: int | None = None) -> dict[str, Any]:
-    """Return a price in force; wei_per_kwh where somebody pays another."""
-    wei = price.wei_per_kwh if wei_per_kwh is None else wei_per_kwh
-    return {**shapes.price(wei), "starts_at": shapes.instant(price.starts_at)}
-
-
-def _summary(*, site: Site, price: PriceNow | None, rate: Rate | None) -> dict[str, Any]:
-    return {
-        "slug": site.slug,
-        "name": site.name,
-        "country": site.country,
-        "currency": site.currency,
-        "time_zone": site.time_zone,
-        "slot_seconds": site.slot_seconds,
-        "price_now": None if price is None else price_in_force(price=price),
-        "site_rate": None
-        if rate is None
-        else {
-            "amount": f"{rate.local_per_dai:f}",
-            "currency": rate.currency,
-            "per": "DAI",
-            "valid_from": shapes.instant(rate.valid_from),
-        },
-    }
-
-
-def _span(*, request: Request, at: datetime) -> tuple[datetime, datetime]:
-    """Return the span asked for. Raises ValidationError if it is backwards or too long."""
-    asked = checked(serializers.Span(data=request.query_params))
-    until = asked.get("until") or at
-    since = asked.get("since") or until - DEFAULT_SPAN
-    if since >= until:
-        raise ValidationError({"since": "since must lie before until."})
-    if until - since > LONGEST_SPAN:
-        raise ValidationError({"since": "Ask for 31 days at most."})
-    return since, until

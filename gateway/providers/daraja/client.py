@@ -18,7 +18,7 @@ EAST_AFRICA = ZoneInfo("Africa/Nairobi")
 TIMEOUT_SECONDS = (5, 20)
 TOKEN_MARGIN = timedelta(seconds=60)
 STILL_PROCESSING = "500.001.1001"
-BAD_TOKEN = "404.001.03"
+BAD_TOKEN = "404.001.03"  # noqa: S105 - an error code
 PULL_PAGE_ROWS = 100
 
 

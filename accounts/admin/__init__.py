@@ -1,0 +1,35 @@
+"""The admin of people, sites and money, one subject a module.
+
+Nothing of the domain can be deleted; what a staff member sees belongs to their operator. The index
+shows what needs a person (settlement.admin.overview).
+"""
+
+from django.contrib import admin
+
+from accounts.admin import (
+    donors,
+    households,
+    ledger,
+    notices,
+    operators,
+    payments,
+    rates,
+    sites,
+    staff,
+    topups,
+)
+
+admin.site.index_template = "accounts_admin/index.html"
+
+__all__ = [
+    "donors",
+    "households",
+    "ledger",
+    "notices",
+    "operators",
+    "payments",
+    "rates",
+    "sites",
+    "staff",
+    "topups",
+]

@@ -1,0 +1,90 @@
+"""Site rates, published and never changed, and what sources said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSplitDateTimeWidget
+
+from accounts import site_rates
+from accounts.admin.base import AppendOnlyAdmin, ReadOnlyAdmin
+from accounts.admin.columns import shown_time, when
+from accounts.admin.scope import VisibleFilter
+from accounts.models import RateQuote, SiteRate
+
+
+class SiteRateForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A rate from an instant on; the one before ends there."""
+
+    starts_at = forms.SplitDateTimeField(
+        label="From (UTC)", widget=UnfoldAdminSplitDateTimeWidget, initial=timezone.now
+    )
+
+    class Meta:
+        model = SiteRate
+        fields = ("site", "local_per_dai")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        site, starts_at = cleaned.get("site"), cleaned.get("starts_at")
+        if site is not None and starts_at is not None:
+            last = SiteRate.objects.filter(site=site).order_by("-validity__startswith").first()
+            if last is not None and starts_at <= last.validity.lower:
+                raise forms.ValidationError(
+                    f"The rate before begins at {shown_time(last.validity.lower)} UTC: "
+                    "publish from a later instant on."
+                )
+        return cleaned
+
+
+@admin.register(SiteRate)
+class SiteRateAdmin(AppendOnlyAdmin):
+    """What a site credits at and shows prices in."""
+
+    operator_lookup = "site__operator"
+    form = SiteRateForm
+    list_display = ("site", "local_per_dai", "currency", "begins", "ends", when("published_at"))
+    list_filter = (("site", VisibleFilter), "currency")
+    list_select_related = ("site",)
+    fields = ("site", "currency", "local_per_dai", "begins", "ends", "sources", "published_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else ("site", "local_per_dai", "starts_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else ()
+
+    @admin.display(description="from (UTC)", ordering="validity")
+    def begins(self, rate: SiteRate) -> str:
+        return shown_time(rate.validity.lower)
+
+    @admin.display(description="until (UTC)")
+    def ends(self, rate: SiteRate) -> str:
+        return shown_time(rate.validity.upper)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        made = site_rates.publish(
+            site=obj.site,
+            local_per_dai=obj.local_per_dai,
+            starts_at=form.cleaned_data["starts_at"],
+            at=timezone.now(),
+        )
+        obj.__dict__.update(made.__dict__)
+
+
+@admin.register(RateQuote)
+class RateQuoteAdmin(ReadOnlyAdmin):
+    """What sources said of currencies."""
+
+    list_display = (
+        "currency",
+        "local_per_dai",
+        "source",
+        when("quoted_at"),
+        when("expires_at"),
+    )
+    list_filter = ("currency", "source")

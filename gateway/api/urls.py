@@ -1,0 +1,36 @@
+"""Paths of the API, below /api/."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from gateway.api.views.base import nothing_here
+from gateway.api.views.households import HouseholdCharges, HouseholdList, HouseholdView
+from gateway.api.views.sites import (
+    SiteList,
+    SitePlant,
+    SitePrices,
+    SiteReadings,
+    SiteRounds,
+    SiteView,
+)
+from gateway.api.views.top_ups import OneTopUp, TopUps
+
+app_name = "api"
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    path("v1/sites/", SiteList.as_view(), name="sites"),
+    path("v1/sites/<slug:slug>/", SiteView.as_view(), name="site"),
+    path("v1/sites/<slug:slug>/prices/", SitePrices.as_view(), name="prices"),
+    path("v1/sites/<slug:slug>/readings/", SiteReadings.as_view(), name="readings"),
+    path("v1/sites/<slug:slug>/plant/", SitePlant.as_view(), name="plant"),
+    path("v1/sites/<slug:slug>/rounds/", SiteRounds.as_view(), name="rounds"),
+    path("v1/households/", HouseholdList.as_view(), name="households"),
+    path("v1/households/<str:code>/", HouseholdView.as_view(), name="household"),
+    path("v1/households/<str:code>/charges/", HouseholdCharges.as_view(), name="charges"),
+    path("v1/households/<str:code>/top-ups/", TopUps.as_view(), name="top_ups"),
+    path("v1/households/<str:code>/top-ups/<uuid:uid>/", OneTopUp.as_view(), name="top_up"),
+    re_path(r"^.*$", nothing_here),
+]

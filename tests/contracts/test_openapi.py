@@ -1,0 +1,76 @@
+"""The API keeps what its schema promises, whatever it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.cache import cache
+from django.core.management import call_command
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from accounts.models import TopUp
+from gateway.wsgi import application
+from tests.living_village import live
+
+pytestmark = pytest.mark.django_db
+
+EXAMPLES = 12
+OPERATIONS = 11
+KNOWN = {"code": "KIS0001", "slug": "kisima"}
+
+
+@pytest.fixture
+def api(db: None) -> Iterator[Any]:
+    """The schema as the service serves it, of a village that is alive, for its operator."""
+    cache.clear()
+    kisima = live(now=timezone.now())
+    schema = schemathesis.openapi.from_wsgi("/api/schema/", application)
+    schema.config.update(headers={"Authorization": f"Token {kisima.token}"})
+    yield schema
+    cache.clear()
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_answer_is_one_that_the_schema_declares(api: Any, mode: GenerationMode) -> None:
+    """Schemathesis invents requests, right and wrong ones, and checks each answer."""
+    operations = [result.ok() for result in api.get_all_operations()]
+    for operation in operations:
+        named = {name: value for name, value in KNOWN.items() if f"{{{name}}}" in operation.path}
+        _ask(operation, mode=mode)
+        if named:
+            # At random nobody hits a household that exists.
+            _ask(operation, mode=mode, path_parameters=named)
+
+    assert len(operations) == OPERATIONS
+    if mode is GenerationMode.POSITIVE:
+        assert TopUp.objects.exists()
+
+
+def _ask(operation: Any, *, mode: GenerationMode, **fixed: Any) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode, **fixed))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+    def ask(case: Any) -> None:
+        cache.clear()
+        case.call_and_validate()
+
+    ask()
+
+
+def test_the_schema_is_valid_and_without_warnings() -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", "/dev/null")
+
+
+def test_every_operation_declares_its_problems(api: Any) -> None:
+    for result in api.get_all_operations():
+        operation = result.ok()
+        statuses = set(operation.responses.status_codes)
+        assert {"406", "429"} <= statuses
+        if "{" in operation.path:
+            assert "404" in statuses
+        if "/households/" in operation.path:
+            assert {"401", "403"} <= statuses

@@ -1,0 +1,430 @@
+"""The public pages: whole without a script, honest about age and gaps, silent about persons."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import sites
+from accounts.models import Site
+from accounts.money import BASIS_POINTS, decimal_string
+from dashboard import charts, queries
+from dashboard.day import last_day
+from dashboard.templatetags.figures import ago
+from settlement import settle
+from settlement.models import Charge, SlotTelemetry
+from tests.living_village import SLOTS, WATT_HOURS, LivingVillage, live, neighbour
+
+pytestmark = pytest.mark.django_db
+
+BUDGET_BYTES = 100_000
+VOID = {"meta", "link", "img", "br", "input", "path"}
+
+
+class Page(HTMLParser):
+    """Counts elements, keeps ids, text and addresses; fails on tags that don't close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.attributes.append((tag, found))
+        self.ids += [str(found["id"])] if "id" in found else []
+        self.addresses += [str(found[name]) for name in ("href", "src") if name in found]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.attributes)
+
+
+@pytest.fixture
+def kisima(db: None) -> LivingVillage:
+    return live(now=timezone.now())
+
+
+def _page(path: str, **headers: str) -> Page:
+    response = Client(headers=headers).get(path)
+    assert response.status_code == 200
+    return Page(response.content.decode())
+
+
+def test_the_first_page_lists_every_open_site_with_its_price(kisima: LivingVillage) -> None:
+    neighbour(at=kisima.at)
+
+    page = _page("/")
+
+    assert "Kisima" in page.text
+    assert "47.82 KES per kWh" in page.text  # 0.37 DAI at 129.25
+    assert "Lofé" in page.text
+    assert "no price published yet" in page.text
+    assert "/sites/kisima/" in page.addresses
+
+
+def test_the_first_page_without_a_site_says_so(db: None) -> None:
+    assert "No site is open yet." in _page("/").text
+
+
+def test_a_site_tells_price_energy_money_and_impact_with_units(kisima: LivingVillage) -> None:
+    text = _page("/sites/kisima/").text
+
+    assert "47.82 KES per kWh" in text
+    assert "0.3700 DAI per kWh" in text
+    assert "47 %" in text  # the battery's last slot
+    assert "Produced in 24 h 4.00 kWh" in text
+    assert "Used in 24 h 1.68 kWh" in text
+    assert "Energy settled so far 1.68 kWh" in text
+    assert "Impact tokens minted 1.6800 IT" in text
+    paid = sum(charge.amount_wei for charge in Charge.objects.all())
+    rounded = decimal_string(amount=(paid + 5 * 10**13) // 10**14, decimals=4)
+    assert f"Collected so far {_kes(paid)} {rounded}" in text
+    assert "1 DAI = 129.25 KES" in text
+    assert "min ago" in text
+
+
+def _kes(amount_wei: int) -> str:
+    cents = Fraction(amount_wei, 10**18) * Fraction("129.25") * 100
+    return decimal_string(amount=int(cents + Fraction(1, 2)), decimals=2)
+
+
+def test_every_chart_has_words_and_a_table_beside_it(kisima: LivingVillage) -> None:
+    page = _page("/sites/kisima/")
+
+    drawings = [attributes for tag, attributes in page.attributes if tag == "svg"]
+    assert len(drawings) == 4
+    assert all(drawing["role"] == "img" for drawing in drawings)
+    for drawing in drawings:
+        for label in str(drawing["aria-labelledby"]).split():
+            assert label in page.ids
+    assert page.count("details") == 4
+    assert len(page.ids) == len(set(page.ids))
+    assert page.count("caption") == 4
+    assert "0.210" in page.text  # kWh of six households in the last quarter of an hour
+
+
+def test_nothing_on_a_page_comes_from_elsewhere_or_needs_a_script(kisima: LivingVillage) -> None:
+    for path in ("/", "/sites/kisima/"):
+        response = Client().get(path)
+        page = Page(response.content.decode())
+        assert all(address.startswith(("/", "#")) for address in page.addresses)
+        assert not any("style" in attributes for _, attributes in page.attributes)
+        assert not any(
+            name.startswith("on") for _, attributes in page.attributes for name in attributes
+        )
+        scripts = [attributes for tag, attributes in page.attributes if tag == "script"]
+        assert all(script.get("src") for script in scripts)
+        assert "'unsafe" not in response["Content-Security-Policy"]
+
+
+def test_a_page_tells_nothing_of_a_single_household(kisima: LivingVillage) -> None:
+    content = Client().get("/sites/kisima/").content.decode()
+
+    for secret in ("KIS0", "SM0", "+254", "254711"):
+        assert secret not in content
+
+
+def test_use_is_withheld_where_few_households_live(db: None) -> None:
+    live(now=timezone.now(), households=3)
+
+    page = _page("/sites/kisima/")
+
+    assert "shown when 5 meters or more have reported" in page.text
+    assert page.count("svg") == 3
+
+
+def test_a_new_site_without_anything_is_whole(kisima: LivingVillage) -> None:
+    neighbour(at=kisima.at)
+
+    text = _page("/sites/lofe/").text
+
+    assert "no price published yet" in text
+    assert "not known yet" in text
+    assert "Nothing is known of the last 24 hours." in text
+
+
+def test_a_page_with_everything_on_it_stays_small(db: None) -> None:
+    now = timezone.now()
+    kisima = live(now=now)
+    slot = timedelta(minutes=15)
+    for number in range(SLOTS, 96):
+        begin = kisima.at - slot * (number + 1)
+        kisima.village.price(ticks=2_000 + 13 * number, starts_at=begin)
+        SlotTelemetry.objects.create(
+            site=kisima.site,
+            starts_at=begin,
+            ends_at=begin + slot,
+            state_of_charge_basis_points=(number * 97) % (BASIS_POINTS + 1),
+            production_milliwatt_hours=number * 31_337,
+            received_at=begin + slot,
+        )
+        for serial in range(1, 7):
+            kisima.village.read(
+                f"SM{serial:04d}",
+                starts_at=begin,
+                energy_milliwatt_hours=number * 997 + serial,
+                at=kisima.at,
+            )
+    settle.run_all(site_id=kisima.site.pk, at=kisima.at)
+
+    plain = Client().get("/sites/kisima/")
+    packed = Client(headers={"accept-encoding": "gzip"}).get("/sites/kisima/")
+
+    assets = Path(project.BASE_DIR) / "dashboard" / "static" / "dashboard"
+    whole = len(packed.content) + sum(
+        len(gzip.compress(file.read_bytes())) for file in assets.iterdir()
+    )
+    assert packed["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.content) == plain.content
+    assert whole < BUDGET_BYTES
+    assert plain.content.decode().count("<tr>") > 4 * 96
+
+
+def test_a_page_answers_not_modified_until_something_changes(
+    kisima: LivingVillage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: at)
+    client = Client(headers={"accept-encoding": "gzip"})
+    etag = client.get("/sites/kisima/")["ETag"]
+
+    same = client.get("/sites/kisima/", headers={"if-none-match": etag})
+    assert same.status_code == 304
+    kisima.village.price(ticks=2_345, starts_at=at - timedelta(seconds=1))
+    changed = client.get("/sites/kisima/", headers={"if-none-match": etag})
+    assert changed.status_code == 200
+
+
+def test_a_second_look_takes_few_queries_and_a_first_one_not_many(
+    kisima: LivingVillage, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(20):
+        _page("/sites/kisima/")
+    with django_assert_max_num_queries(15):
+        _page("/sites/kisima/")
+
+
+def test_the_list_takes_as_many_queries_for_one_site_as_for_many(
+    kisima: LivingVillage, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(5):
+        _page("/")
+    neighbour(at=kisima.at)
+    with django_assert_num_queries(5):
+        _page("/")
+
+
+@pytest.mark.parametrize("path", ["/sites/nowhere/", "/sites/kisima/", "/nothing/here"])
+def test_what_does_not_exist_gets_a_friendly_page(kisima: LivingVillage, path: str) -> None:
+    Site.objects.filter(slug="kisima").update(closed_at=kisima.at)
+
+    response = Client().get(path)
+
+    assert response.status_code == 404
+    assert "There is nothing here" in response.content.decode()
+
+
+def test_a_fault_gets_a_plain_page(kisima: LivingVillage) -> None:
+    Site.objects.create(
+        operator=kisima.village.operator,
+        slug="broken",
+        name="Broken",
+        country="KE",
+        currency="KES",
+        time_zone="Africa/Nairobi",
+        created_at=kisima.at,
+    )
+
+    response = Client(raise_request_exception=False).get("/sites/broken/")
+
+    assert response.status_code == 500
+    assert "Something went wrong" in response.content.decode()
+
+
+def test_pages_are_shown_without_the_cache(kisima: LivingVillage, settings: Any) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:9/0",
+        }
+    }
+
+    assert "Kisima" in _page("/sites/kisima/").text
+
+
+def test_french_readers_get_french(kisima: LivingVillage) -> None:
+    page = _page("/sites/kisima/", **{"accept-language": "fr"})
+
+    assert "Prix actuel" in page.text
+    assert "47,82" in page.text
+    assert ("html", {"lang": "fr"}) in page.attributes
+
+
+# The day
+
+
+def test_the_day_has_at_most_96_buckets_and_sums_what_its_slots_sum(db: None) -> None:
+    kisima = live(now=timezone.now(), slot_seconds=60)
+
+    day = last_day(site=kisima.site, at=timezone.now())
+
+    assert len(day.buckets) == 96
+    assert day.bucket_seconds == 900
+    assert day.ends_at == kisima.at
+    assert day.consumption_milliwatt_hours == SLOTS * 210 * WATT_HOURS
+    assert day.production_milliwatt_hours == SLOTS * 500 * WATT_HOURS
+    last = day.buckets[-1]
+    assert last.ends_at == kisima.at
+    assert last.state_of_charge_basis_points == round(sum(range(4_000, 4_800, 100)) / SLOTS)
+    assert last.consumption_milliwatt_hours == SLOTS * 210 * WATT_HOURS
+    assert day.buckets[0].price_wei_per_kwh is None
+
+
+def test_hourly_slots_make_hourly_buckets(db: None) -> None:
+    kisima = live(now=timezone.now(), slot_seconds=3600)
+
+    day = last_day(site=kisima.site, at=timezone.now())
+
+    assert len(day.buckets) == 24
+    assert [bucket.consumption_milliwatt_hours for bucket in day.buckets[-SLOTS:]] == [
+        210 * WATT_HOURS
+    ] * SLOTS
+
+
+def test_a_silent_head_end_shows_as_a_gap_up_to_now(kisima: LivingVillage) -> None:
+    later = kisima.at + timedelta(hours=3)
+
+    day = last_day(site=kisima.site, at=later)
+
+    assert day.ends_at == later
+    assert [bucket.consumption_milliwatt_hours for bucket in day.buckets[-12:]] == [None] * 12
+    assert day.buckets[-13].consumption_milliwatt_hours == 210 * WATT_HOURS
+    assert day.read_until == kisima.at
+
+
+def test_a_price_holds_until_the_next_one(kisima: LivingVillage) -> None:
+    day = last_day(site=kisima.site, at=kisima.at + timedelta(hours=2))
+
+    assert {bucket.price_wei_per_kwh for bucket in day.buckets[-8:]} == {
+        kisima_price() for kisima_price in [lambda: 3_700 * 10**14]
+    }
+
+
+def test_a_late_reading_appears_in_its_own_bucket(kisima: LivingVillage) -> None:
+    at = timezone.now()
+    before = last_day(site=kisima.site, at=at)
+    begin = kisima.at - timedelta(hours=4)
+    kisima.village.price(ticks=3_000, starts_at=begin)
+    for serial in range(1, 6):
+        kisima.village.read(
+            f"SM{serial:04d}", starts_at=begin, energy_milliwatt_hours=7, at=kisima.at
+        )
+    settle.run_all(site_id=kisima.site.pk, at=kisima.at)
+
+    after = last_day(site=kisima.site, at=at)
+
+    changed = [
+        later
+        for earlier, later in zip(before.buckets, after.buckets, strict=True)
+        if earlier.consumption_milliwatt_hours != later.consumption_milliwatt_hours
+    ]
+    assert [(bucket.starts_at, bucket.consumption_milliwatt_hours) for bucket in changed] == [
+        (begin, 35)
+    ]
+
+
+def test_figures_of_a_site_with_nothing_are_zero(db: None) -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    operator = sites.open_operator(slug="one", name="One", at=at)
+    sites.open_site(
+        at=at, operator=operator, slug="one", name="One", country="KE", currency="KES",
+        time_zone="Africa/Nairobi",
+    )  # fmt: skip
+    site = queries.open_site(slug="one")
+    assert site is not None
+
+    figures = queries.figures(site=site, at=at)
+
+    assert figures.pools_wei == {"revenue": 0}
+    assert (figures.settled_milliwatt_hours, figures.tokens_minted_wei) == (0, 0)
+    assert (figures.price, figures.rate, figures.battery, figures.as_of) == (None,) * 4
+
+
+# Drawing (pure)
+
+
+def test_bars_start_at_zero_and_leave_gaps() -> None:
+    drawing = charts.bars([Fraction(1), None, Fraction(2), Fraction(0)])
+
+    assert drawing.path.count("M") == 2
+    assert drawing.ticks[0].value == 0
+    assert drawing.ticks[-1].value == 2
+
+
+def test_lines_break_where_nothing_is_known() -> None:
+    drawing = charts.line([Fraction(1), Fraction(2), None, Fraction(3)], top=Fraction(4))
+
+    assert drawing.path.count("M") == 2
+    assert drawing.path.count("L") == 1
+
+
+def test_nothing_known_draws_nothing() -> None:
+    assert charts.bars([None] * 4).path == ""
+    assert charts.steps([]).path == ""
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"),
+    [("0.003", "0.005"), ("0.21", "0.25"), ("1", "1"), ("47.8", "50"), ("999", "1000")],
+)
+def test_an_axis_ends_at_a_round_number_above_all(highest: str, top: str) -> None:
+    ticks = charts.bars([Fraction(highest)]).ticks
+
+    assert ticks[-1].value == Fraction(top)
+    assert 3 <= len(ticks) <= 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "just now"),
+        (59, "just now"),
+        (60, "1 min ago"),
+        (3_599, "59 min ago"),
+        (7_200, "2 h ago"),
+        (172_800, "2 days ago"),
+    ],
+)
+def test_ages_are_told_in_their_largest_unit(seconds: int, words: str) -> None:
+    assert ago(seconds=seconds) == words
