@@ -9,7 +9,7 @@ UPDATE, so two workers never take it twice.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,16 +17,27 @@ from django.db import transaction
 
 from accounts import notices, topups
 from accounts.models import Household, Payment, Rail, Site, TopUp, TopUpAttempt
-from accounts.topups import ConfirmedPayment
+from accounts.topups import AmountMismatch, ConfirmedPayment
 
 State = TopUpAttempt.State
 
 FIRST_POLL = timedelta(seconds=10)
 SUBMITTING_LIMIT = timedelta(seconds=60)
-PROMPT_LIFE = timedelta(minutes=3)
-"""After this, a prompt that the provider does not know any more has expired."""
+ASKING_LIMIT = timedelta(seconds=60)
+"""A worker that asks the provider is given this long before another one may."""
 UNKNOWN_LIMIT = timedelta(hours=24)
 LINK_WINDOW = timedelta(minutes=15)
+
+MOVING_FIELDS = (
+    "state",
+    "claimed_reference",
+    "has_mismatch",
+    "is_late_success",
+    "provider_request",
+    "poll_count",
+    "next_poll_at",
+    "finished_at",
+)
 
 
 class BadAmount(ValueError):
@@ -95,12 +106,19 @@ def claim(*, attempt_id: int, at: datetime) -> TopUpAttempt | None:
 def submitted(*, attempt: TopUpAttempt, provider_request: str, at: datetime) -> None:
     """Note that the provider took the attempt and what it calls it."""
     TopUpAttempt.objects.filter(pk=attempt.pk).update(provider_request=provider_request)
+    attempt.provider_request = provider_request
     _move(
         attempt,
         sources=(State.SUBMITTING, State.UNKNOWN),
         state=State.PENDING,
         next_poll_at=at + FIRST_POLL,
     )
+
+
+def is_known_request(*, provider_request: str, besides: TopUpAttempt) -> bool:
+    """Return whether the provider's id belongs to another attempt."""
+    others = TopUpAttempt.objects.filter(provider_request=provider_request)
+    return others.exclude(pk=besides.pk).exists()
 
 
 def not_answered(*, attempt: TopUpAttempt, text: str, at: datetime) -> None:
@@ -120,16 +138,32 @@ def refused(*, attempt: TopUpAttempt, code: str, text: str, at: datetime) -> Non
 
 
 def name_reference(*, attempt: TopUpAttempt, reference: str, has_mismatch: bool) -> None:
-    """Keep the reference a callback named. It credits nothing: only the query does."""
-    TopUpAttempt.objects.filter(pk=attempt.pk, claimed_reference="").update(
-        claimed_reference="" if has_mismatch else reference[:40],
-        has_mismatch=has_mismatch or attempt.has_mismatch,
-    )
+    """Keep the receipt a callback named. It credits nothing: only the query does.
+
+    Once callbacks contradict the attempt, or each other, none of them is believed any more: the
+    statement will say which receipt is ours.
+    """
+    same = TopUpAttempt.objects.filter(pk=attempt.pk)
+    kept = 0
+    if not has_mismatch:
+        believed = same.filter(has_mismatch=False, claimed_reference__in=("", reference))
+        kept = believed.update(claimed_reference=reference)
+    if not kept:
+        doubt(attempt=attempt)
     attempt.refresh_from_db()
+
+
+def doubt(*, attempt: TopUpAttempt) -> None:
+    """Flag an attempt for a person to see, and forget the receipt it was told of if unpaid."""
+    same = TopUpAttempt.objects.filter(pk=attempt.pk)
+    same.update(has_mismatch=True)
+    same.exclude(state=State.SUCCEEDED).update(claimed_reference="")
 
 
 def settle_answer(*, attempt: TopUpAttempt, answer: Answer, at: datetime) -> None:
     """Act on what the provider's query said: credit, wait for the receipt, fail, or ask again."""
+    # A callback may have been handled while the provider was asked.
+    attempt.refresh_from_db(fields=MOVING_FIELDS)
     if answer.is_paid:
         _paid(attempt, at=at)
     elif answer.is_final:
@@ -139,9 +173,12 @@ def settle_answer(*, attempt: TopUpAttempt, answer: Answer, at: datetime) -> Non
 
 
 def postpone(*, attempt: TopUpAttempt, at: datetime) -> None:
-    """Ask again later, less and less often; give a prompt up when the provider's time is over."""
+    """Ask again later, less and less often; give a prompt up when the provider's time is over.
+
+    What was paid is never given up: it waits for the statement to show its receipt.
+    """
     age = at - (attempt.submitted_at or attempt.created_at)
-    if age > UNKNOWN_LIMIT:
+    if age > UNKNOWN_LIMIT and attempt.state != State.AWAITING_REFERENCE:
         _fail(attempt, state=State.EXPIRED, code="", text="the provider never answered", at=at)
         return
     wait = min(FIRST_POLL * 2 ** min(attempt.poll_count, 9), timedelta(hours=1))
@@ -150,46 +187,44 @@ def postpone(*, attempt: TopUpAttempt, at: datetime) -> None:
     )
 
 
-def link_references(*, at: datetime) -> int:
-    """Close attempts that were paid without a receipt, by the payment the statement showed.
+def link(*, attempt: TopUpAttempt, at: datetime) -> bool:
+    """Close an attempt by the payment that the statement showed; False where it shows none yet.
 
-    The statement already credited it, as a paybill payment of the same account and amount.
+    For attempts that were paid without a receipt, or that the provider has no name for: the
+    statement already credited them, as a paybill payment of the same account and amount.
     """
-    linked = 0
-    waiting = TopUpAttempt.objects.filter(state=State.AWAITING_REFERENCE).select_related("top_up")
-    for attempt in waiting:
-        top_up = attempt.top_up
-        since = attempt.submitted_at or attempt.created_at
-        payment = (
-            Payment.objects.filter(
-                rail=top_up.rail_id,
-                household=top_up.household_id,
-                amount_minor=top_up.amount_minor,
-                currency=top_up.currency,
-                top_up__isnull=True,
-                paid_at__range=(since - timedelta(minutes=1), since + LINK_WINDOW),
-            )
-            .order_by("paid_at")
-            .first()
+    top_up = attempt.top_up
+    since = attempt.submitted_at or attempt.created_at
+    payment = (
+        Payment.objects.filter(
+            rail=top_up.rail_id,
+            household=top_up.household_id,
+            amount_minor=top_up.amount_minor,
+            currency=top_up.currency,
+            top_up__isnull=True,
+            paid_at__range=(since - timedelta(minutes=1), since + LINK_WINDOW),
         )
-        if payment is None:
-            postpone(attempt=attempt, at=at)
-            continue
-        with transaction.atomic():
-            taken = Payment.objects.filter(pk=payment.pk, top_up__isnull=True).update(top_up=top_up)
-            if taken:
-                _succeed(attempt, at=at)
-                linked += 1
-    return linked
-
-
-def due(*, at: datetime, limit: int = 100) -> Iterable[int]:
-    """Return the ids of attempts whose next question is due."""
-    return (
-        TopUpAttempt.objects.filter(next_poll_at__lte=at)
-        .order_by("next_poll_at")
-        .values_list("pk", flat=True)[:limit]
+        .order_by("paid_at")
+        .first()
     )
+    if payment is None:
+        return False
+    with transaction.atomic():
+        taken = Payment.objects.filter(pk=payment.pk, top_up__isnull=True).update(top_up=top_up)
+        if taken:
+            _succeed(attempt, at=at)
+    return bool(taken)
+
+
+def take_due(*, at: datetime, limit: int = 100) -> Iterator[int]:
+    """Yield the ids of attempts whose next question is due, each taken from the other workers.
+
+    One whose question breaks comes back after ASKING_LIMIT, behind those that are due.
+    """
+    due = TopUpAttempt.objects.filter(next_poll_at__lte=at)
+    for attempt_id in list(due.order_by("next_poll_at").values_list("pk", flat=True)[:limit]):
+        if due.filter(pk=attempt_id).update(next_poll_at=at + ASKING_LIMIT):
+            yield attempt_id
 
 
 def load(*, attempt_id: int) -> TopUpAttempt:
@@ -200,39 +235,54 @@ def load(*, attempt_id: int) -> TopUpAttempt:
 
 
 def _paid(attempt: TopUpAttempt, *, at: datetime) -> None:
+    if attempt.state == State.SUCCEEDED:
+        return
     if not attempt.claimed_reference:
-        if attempt.state not in (State.SUCCEEDED, State.AWAITING_REFERENCE):
-            TopUpAttempt.objects.filter(pk=attempt.pk).update(
-                state=State.AWAITING_REFERENCE,
-                is_late_success=attempt.finished_at is not None,
-                next_poll_at=at + FIRST_POLL,
-            )
+        _await_reference(attempt, at=at)
         return
     top_up = attempt.top_up
+    try:
+        with transaction.atomic():
+            topups.confirm(
+                payment=ConfirmedPayment(
+                    rail=top_up.rail,
+                    reference=attempt.claimed_reference,
+                    amount_minor=top_up.amount_minor,
+                    currency=top_up.currency,
+                    paid_at=at,
+                    account_text=top_up.household.code,
+                    payer_phone=top_up.phone,
+                    top_up=top_up,
+                ),
+                at=at,
+            )
+            _succeed(attempt, at=at)
+    except AmountMismatch:
+        # The callback named somebody else's receipt: wait for the statement to show ours.
+        doubt(attempt=attempt)
+        _await_reference(attempt, at=at)
+
+
+def _await_reference(attempt: TopUpAttempt, *, at: datetime) -> None:
+    """Note that it was paid, under a receipt that the statement has yet to show."""
     with transaction.atomic():
-        payment = topups.confirm(
-            payment=ConfirmedPayment(
-                rail=top_up.rail,
-                reference=attempt.claimed_reference,
-                amount_minor=top_up.amount_minor,
-                currency=top_up.currency,
-                paid_at=at,
-                account_text=top_up.household.code,
-                payer_phone=top_up.phone,
-                top_up=top_up,
-            ),
-            at=at,
-        )
-        if payment.top_up_id != top_up.pk or payment.household_id != top_up.household_id:
-            # The callback named somebody else's receipt: wait for the statement to show ours.
-            TopUpAttempt.objects.filter(pk=attempt.pk).update(
+        moved = (
+            TopUpAttempt.objects.filter(pk=attempt.pk)
+            .exclude(state__in=(State.SUCCEEDED, State.AWAITING_REFERENCE))
+            .update(
                 state=State.AWAITING_REFERENCE,
-                has_mismatch=True,
-                claimed_reference="",
+                is_late_success=attempt.finished_at is not None,
+                finished_at=None,
                 next_poll_at=at + FIRST_POLL,
             )
-            return
-        _succeed(attempt, at=at)
+        )
+        if moved:
+            TopUp.objects.filter(pk=attempt.top_up_id).update(
+                state=TopUp.State.PENDING, finished_at=None
+            )
+    attempt.refresh_from_db(fields=MOVING_FIELDS)
+    if not moved and attempt.state == State.AWAITING_REFERENCE:
+        postpone(attempt=attempt, at=at)
 
 
 def _succeed(attempt: TopUpAttempt, *, at: datetime) -> None:
@@ -246,7 +296,7 @@ def _succeed(attempt: TopUpAttempt, *, at: datetime) -> None:
     TopUp.objects.filter(pk=attempt.top_up_id).exclude(state=TopUp.State.SUCCEEDED).update(
         state=TopUp.State.SUCCEEDED, finished_at=at
     )
-    attempt.refresh_from_db()
+    attempt.refresh_from_db(fields=MOVING_FIELDS)
 
 
 def _fail(attempt: TopUpAttempt, *, state: State, code: str, text: str, at: datetime) -> None:
@@ -262,6 +312,8 @@ def _fail(attempt: TopUpAttempt, *, state: State, code: str, text: str, at: date
         )
         if moved:
             TopUp.objects.filter(pk=attempt.top_up_id).update(finished_at=at)
+        # Of one that expired nobody knows for certain that nothing was taken.
+        if moved and state == State.FAILED:
             notices.tell_phone(
                 phone=attempt.top_up.phone,
                 kind="top_up_failed",

@@ -6,6 +6,7 @@ household floors to the wei, an amount we ask for rounds up to what the rail can
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 WEI_PER_DAI = 10**18
@@ -28,6 +29,8 @@ CURRENCY_DECIMALS = {
     "ZMW": 2,
 }
 """Digits after the point of each currency that a rail may carry (as the rails use them)."""
+
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,20})?")
 
 
 class UnknownCurrency(ValueError):
@@ -85,13 +88,12 @@ def wh_string(energy_milliwatt_hours: int) -> str:
 def minor_from_string(*, text: str, currency: str) -> int:
     """Read a provider's amount ("10", "10.00", 1.5) exactly into minor units.
 
-    Raises ValueError where it isn't a finite number or has more decimals than the currency.
+    Raises ValueError where it isn't a plain decimal number or has more decimals than the currency.
     """
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{text!r} is not an amount") from None
-    minor = value * minor_per_major(currency=currency)
-    if minor.denominator != 1 or "/" in text:
+    # An exponent would let nine characters ("1e99999999") fill the memory.
+    if _AMOUNT.fullmatch(text.strip()) is None:
+        raise ValueError(f"{text[:40]!r} is not an amount")
+    minor = Fraction(text.strip()) * minor_per_major(currency=currency)
+    if minor.denominator != 1:
         raise ValueError(f"{text!r} has more decimals than {currency} carries")
     return int(minor)

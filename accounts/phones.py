@@ -7,6 +7,8 @@ import re
 import phonenumbers
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+DIGITS = re.compile(r"\+?[0-9]{5,15}")
+LONGEST_CHARACTERS = 40
 
 
 class BadPhone(ValueError):
@@ -18,6 +20,8 @@ def normalise(*, text: str, country: str = "KE") -> str:
 
     Raises BadPhone.
     """
+    if len(text) > LONGEST_CHARACTERS:
+        raise BadPhone(f"{len(text)} characters are no phone number")
     compact = re.sub(r"[\s().-]", "", text)
     if compact.startswith("00"):
         compact = "+" + compact[2:]
@@ -25,6 +29,9 @@ def normalise(*, text: str, country: str = "KE") -> str:
         return compact
     if E164.fullmatch("+" + compact) and not compact.startswith("0") and len(compact) > 10:
         return "+" + compact
+    # phonenumbers would read letters as keys and drop what follows an extension.
+    if DIGITS.fullmatch(compact) is None:
+        raise BadPhone(f"{text!r} is not a phone number")
     try:
         number = phonenumbers.parse(compact, country)
     except phonenumbers.NumberParseException as error:

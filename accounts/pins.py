@@ -27,8 +27,9 @@ def hash_pin(*, pin: str, pepper: str, salt: bytes | None = None) -> str:
 def is_right(*, pin: str, stored: str, pepper: str) -> bool:
     """Return whether a PIN is the one stored; a household without a PIN has no right one."""
     try:
-        _, salt, _ = stored.split("$")
+        _, salt_text, _ = stored.split("$")
+        salt = base64.b64decode(salt_text, validate=True)
     except ValueError:
         return False
-    again = hash_pin(pin=pin, pepper=pepper, salt=base64.b64decode(salt))
-    return hmac.compare_digest(again, stored)
+    again = hash_pin(pin=pin, pepper=pepper, salt=salt)
+    return hmac.compare_digest(again.encode(), stored.encode())

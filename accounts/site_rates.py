@@ -52,9 +52,14 @@ def publish(
     at: datetime,
     sources: list[dict[str, Any]] | None = None,
 ) -> SiteRate:
-    """Publish the rate from an instant on; the period before it ends there."""
+    """Publish the rate from an instant on; the period before it ends there.
+
+    Raises ValueError where that would take back a period that a rate was published for.
+    """
     before = SiteRate.objects.filter(site=site, validity__endswith__isnull=True).first()
     if before is not None:
+        if starts_at <= before.validity.lower:
+            raise ValueError(f"the rate must begin after {before.validity.lower:%Y-%m-%d %H:%M}")
         before.validity = (before.validity.lower, starts_at)
         before.save(update_fields=["validity"])
     return SiteRate.objects.create(

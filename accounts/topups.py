@@ -24,6 +24,10 @@ class AmountMismatch(Exception):
     """A reference that is known came again with another amount, currency or rail."""
 
 
+class PayeeMismatch(AmountMismatch):
+    """A reference that is known came again for another account."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfirmedPayment:
     """What a provider confirmed. amount_minor is in minor units of the payment's own currency.
@@ -52,7 +56,7 @@ def confirm(*, payment: ConfirmedPayment, at: datetime) -> Payment:
 
     The credit is at the site's rate, rounded down to the wei; the difference to the market is a
     posting on the FX reserve. A replay of the reference returns the first Payment; a replay that
-    differs raises AmountMismatch.
+    differs raises AmountMismatch, one for somebody else PayeeMismatch.
     """
     with transaction.atomic():
         payee = _payee(payment=payment, at=at)
@@ -80,6 +84,8 @@ def attach(*, payment: Payment, household: Household, at: datetime) -> Payment:
         site = sites.site_of(household=household, at=at)
         if site is None:
             raise LookupError(f"household {household.code} belongs to no site")
+        if site.operator_id != payment.rail.operator_id:
+            raise PayeeMismatch(f"{payment.reference} was paid to another operator than {site}'s")
         operator_book = payment.rail.operator.book.pk
         for book_id in sorted({operator_book, site.book.pk}):
             ledger.lock(book_id=book_id)
@@ -109,16 +115,21 @@ def attach(*, payment: Payment, household: Household, at: datetime) -> Payment:
 
 
 def attach_suspense(*, at: datetime) -> int:
-    """Attach every payment in suspense whose account has appeared; return how many."""
+    """Attach every payment in suspense whose account has appeared; return how many.
+
+    Each in a transaction of its own, so that no book stays locked while the next one is waited for.
+    """
     attached = 0
-    for payment in Payment.objects.filter(state=State.SUSPENSE).select_related("rail__operator"):
-        household = Household.objects.filter(
-            code=normalise_code(payment.account_text), closed_at__isnull=True
-        ).first()
-        if household is None:
-            continue
-        site = sites.site_of(household=household, at=at)
-        if site is not None and site.currency == payment.currency and site.rates.exists():
+    waiting = Payment.objects.filter(state=State.SUSPENSE).order_by("id")
+    for payment in waiting.select_related("rail__operator__book", "top_up__household"):
+        household = (
+            Household.objects.filter(code=normalise_code(payment.account_text)).first()
+            if payment.top_up is None
+            else payment.top_up.household
+        )
+        if household is not None and not _obstacle(
+            household=household, rail=payment.rail, currency=payment.currency, at=at
+        ):
             attach(payment=payment, household=household, at=at)
             attached += 1
     return attached
@@ -199,28 +210,39 @@ class _Payee:
 
 def _payee(*, payment: ConfirmedPayment, at: datetime) -> _Payee:
     operator_book = Book.objects.get(operator=payment.rail.operator).pk
-    code = normalise_code(payment.account_text)
     household = (
         payment.top_up.household
         if payment.top_up is not None
-        else Household.objects.filter(code=code).first()
+        else Household.objects.filter(code=normalise_code(payment.account_text)).first()
     )
     if household is None:
         return _Payee(book_id=operator_book, reason=f"no account {payment.account_text!r}"[:200])
-    if household.closed_at is not None and household.closed_at <= at:
-        return _Payee(book_id=operator_book, reason=f"account {household.code} is closed")
+    obstacle = _obstacle(household=household, rail=payment.rail, currency=payment.currency, at=at)
     site = sites.site_of(household=household, at=at)
-    if site is None:
-        return _Payee(book_id=operator_book, reason=f"{household.code} belongs to no site")
-    if payment.currency != site.currency:
+    if obstacle or site is None:
+        is_other_money = site is not None and site.currency != payment.currency
         return _Payee(
             book_id=operator_book,
-            state=State.MISMATCH,
-            reason=f"paid in {payment.currency}, {household.code} is charged in {site.currency}",
+            reason=obstacle,
+            state=State.MISMATCH if is_other_money else State.SUSPENSE,
         )
-    if not site.rates.exists():
-        return _Payee(book_id=operator_book, reason=f"site {site.slug} has no rate yet")
     return _Payee(book_id=site.book.pk, household=household, site=site)
+
+
+def _obstacle(*, household: Household, rail: Rail, currency: str, at: datetime) -> str:
+    """Why a payment over a rail can't be credited to a household now; "" where it can."""
+    if household.closed_at is not None and household.closed_at <= at:
+        return f"account {household.code} is closed"
+    site = sites.site_of(household=household, at=at)
+    if site is None:
+        return f"{household.code} belongs to no site"
+    if site.operator_id != rail.operator_id:
+        return f"{household.code} is a customer of another operator"
+    if currency != site.currency:
+        return f"paid in {currency}, {household.code} is charged in {site.currency}"
+    if not site.rates.filter(currency=currency).exists():
+        return f"site {site.slug} has no rate yet"
+    return ""
 
 
 def _insert(*, payment: ConfirmedPayment, payee: _Payee, at: datetime) -> tuple[Payment, bool]:
@@ -254,9 +276,28 @@ def _check_replay(*, stored: Payment, payment: ConfirmedPayment) -> None:
             f"{stored.reference} is known with {stored.amount}, came again with "
             f"{payment.amount_minor} minor units of {payment.currency}"
         )
+    if not _is_same_payee(stored=stored, payment=payment):
+        raise PayeeMismatch(
+            f"{stored.reference} is known for {stored.account_text!r}, came again for "
+            f"{payment.account_text!r}"
+        )
     if stored.top_up_id is None and payment.top_up is not None:
         stored.top_up = payment.top_up
         stored.save(update_fields=["top_up"])
+
+
+def _is_same_payee(*, stored: Payment, payment: ConfirmedPayment) -> bool:
+    """A receipt belongs to one top-up and one account, however its payer spelt the code.
+
+    A statement that leaves the account out contradicts nothing.
+    """
+    if payment.top_up is not None:
+        if stored.top_up_id is not None:
+            return stored.top_up_id == payment.top_up.pk
+        if stored.household_id is not None:
+            return stored.household_id == payment.top_up.household_id
+    named = normalise_code(payment.account_text[:64])
+    return not named or named == normalise_code(stored.account_text)
 
 
 def _suspend(*, stored: Payment, payee: _Payee, at: datetime) -> None:

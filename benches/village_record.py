@@ -75,7 +75,7 @@ def read(name: str, *, first: date = date.min, last: date = date.max) -> Recorde
     if not is_there():
         raise DataMissing(f"The villages' data are not there: {DATA} has no wh.csv.gz.")
     found = Recorded(name=name, circuits=[])
-    before: dict[str, tuple[datetime, Decimal]] = {}
+    before: dict[str, _Hour] = {}
     for (circuit, hour, wh), (_, _, credit) in zip(_rows(ENERGY), _rows(CREDIT), strict=True):
         begin = datetime.fromisoformat(hour)
         if not circuit.startswith(f"{name}_") or not first <= begin.date() <= last:
@@ -94,7 +94,9 @@ def read(name: str, *, first: date = date.min, last: date = date.max) -> Recorde
             )
         )
         if circuit != found.mains:
-            _pay(found, circuit, begin, Decimal(wh), Decimal(credit), before)
+            this = _Hour(begin=begin, wh=Decimal(wh), credit=Decimal(credit))
+            _pay(found, circuit, this, before.get(circuit))
+            before[circuit] = this
     return found
 
 
@@ -114,24 +116,24 @@ def price_of(name: str, begin: datetime) -> tuple[int, int]:
     return (day if DAY_BEGINS <= begin.time() < NIGHT_BEGINS else night), day
 
 
-def _pay(
-    found: Recorded,
-    circuit: str,
-    begin: datetime,
-    wh: Decimal,
-    credit: Decimal,
-    before: dict[str, tuple[datetime, Decimal]],
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Hour:
+    """One hour of a circuit: local beginning, watt-hours, credit at its end in shillings."""
+
+    begin: datetime
+    wh: Decimal
+    credit: Decimal
+
+
+def _pay(found: Recorded, circuit: str, hour: _Hour, before: _Hour | None) -> None:
     """Where the credit rose: the rise, and what the hour itself cost, were paid."""
-    cost = wh * price_of(found.name, begin)[0] / 1_000
-    last_hour, last_credit = before.get(circuit, (None, Decimal(0)))
-    before[circuit] = (begin, credit)
-    rise = credit - last_credit
-    if rise > NOISE_SHILLINGS or (last_hour is None and rise > 0):
-        at = (begin + HOUR).replace(tzinfo=ZONE).astimezone(UTC)
+    cost = hour.wh * price_of(found.name, hour.begin)[0] / 1_000
+    rise = hour.credit - (before.credit if before else 0)
+    if rise > NOISE_SHILLINGS or (before is None and rise > 0):
+        at = (hour.begin + HOUR).replace(tzinfo=ZONE).astimezone(UTC)
         payment = Payment(circuit=circuit, at=at, shillings=round(rise + cost))
-        found.payments[begin.date()].append(payment)
-    elif last_hour == begin - HOUR and wh:
+        found.payments[hour.begin.date()].append(payment)
+    elif before and before.begin == hour.begin - HOUR and hour.wh:
         found.hours_compared += 1
         found.hours_alike += abs(rise + cost) <= max(1, cost / 10)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,8 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from django.db import transaction
 
 from accounts import audit, donors_index, site_rates, sites
 from accounts.models import Donor, Operator, Rail, Site
@@ -42,7 +44,7 @@ from benches.village_record import (
     write_part,
 )
 from settlement import audit as settlement_audit
-from settlement import imports, partitions, prices, settle, splits
+from settlement import imports, partitions, prices, rebates, settle, splits
 from settlement.long_form import Layout, Reason, lines, opened
 from settlement.models import Meter, MeterAssignment, Tariff
 from tests.model import Block, Charged, Model
@@ -53,6 +55,9 @@ SHILLINGS_PER_DAI = 2_500
 """Makes every published price a whole number of ticks: 8,000 UGX are 3.2 DAI."""
 HOUSEHOLD_MAX_WATTS, MAINS_MAX_WATTS = 120, 250
 """Just below the highest hours, so that quarantine has something to hold."""
+PRIORITY = ("ug01_3",)
+WITHOUT_LIFELINE = ("ug01_1", "ug01_4", "ug01_5", "ug01_8", "ug03_1", "ug03_2")
+"""Every rule of a household has somebody to hold for."""
 LATER_SPLIT = (("tax", 1_800), ("reserve", 1_500), ("grant", 2_000), ("operator", 4_700))
 DONATIONS_WEI = (1_000 * 10**18, 333 * 10**18 + 1)
 SMALL_DAYS = (date(2012, 6, 5), date(2012, 6, 18))
@@ -91,7 +96,7 @@ class Replay:
 
     def __init__(self, record: Recorded, *, operator: Operator, rail: Rail) -> None:
         self.record = record
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.tally = imports.Tally()
         self.days_run: set[date] = set()
         first = min(record.samples)
@@ -174,32 +179,32 @@ class Replay:
         assert not wrong, wrong
         check_donors(self.village, self.model)
 
-    def counts(self) -> Counter[str]:
+    def counts(self) -> dict[str, float]:
         """Return what went in and what became of it, for the table."""
         here = self.figures()
-        counted = Counter(
-            file_lines=self.tally.lines,
-            refused_lines_of_the_other_village=self.tally.refused[Reason.UNKNOWN_METER],
-            refused_lines_else=self.tally.refused.total()
+        counted: dict[str, float] = {
+            "file_lines": self.tally.lines,
+            "refused_lines_of_the_other_village": self.tally.refused[Reason.UNKNOWN_METER],
+            "refused_lines_else": self.tally.refused.total()
             - self.tally.refused[Reason.UNKNOWN_METER],
-            readings_accepted=here["readings"],
-            quarantined_readings=0,
-            top_ups=sum(len(payments) for payments in self.record.payments.values()),
-            settled_days=len(self.days_run),
-            figures_equal_to_the_wei=len(here),
-        )
+            "readings_accepted": here["readings"],
+            "quarantined_readings": 0,
+            "top_ups": sum(len(payments) for payments in self.record.payments.values()),
+            "settled_days": len(self.days_run),
+            "figures_equal_to_the_wei": len(here),
+        }
         for name, amount in here.items():
             if name.startswith("quarantined "):
                 counted["quarantined_readings"] += amount
-                counted[name.replace(" ", "_") + "_readings"] += amount
-        dai = {name: here.get(name, 0) / 10**18 for name in ("charged", "paid", "rebate")}
-        counted.update({f"{name}_dai": amount for name, amount in dai.items()})
+                counted[name.replace(" ", "_") + "_readings"] = amount
+        for name in ("charged", "paid", "arrears", "recovered", "rebate"):
+            counted[f"{name}_dai"] = here.get(name, 0) / 10**18
         return counted
 
     # One day
 
     def _end_day(self, day: date) -> None:
-        with self._timed("prices"):
+        with self._timed("prices"), transaction.atomic():
             self._publish_until(day)
         if day == self.middle:
             self._change_course(local(day))
@@ -221,8 +226,8 @@ class Replay:
     def _settle(self, *, at: datetime) -> None:
         site_id = self.village.site.pk
         with self._timed("settlement"):
-            settle.run_all(site_id=site_id, at=at)
-            imports.close_blocks(site=self.village.site, at=at)
+            settle.run(site_id=site_id, at=at)
+            rebates.run(site_id=site_id, at=at)
         with self._timed("model"):
             while self.model.settle(at=at):
                 pass
@@ -302,13 +307,20 @@ class Replay:
         if is_mains:
             return
         code = _code(circuit)
+        tier = "priority" if circuit in PRIORITY else "leisure"
+        has_lifeline = circuit not in WITHOUT_LIFELINE
         household = sites.open_household(
-            site=self.village.site, code=code, at=self.founded_at, phones=(f"+2567000{code[2:]}",)
+            site=self.village.site,
+            code=code,
+            at=self.founded_at,
+            phones=(f"+2567000{code[2:]}",),
+            tier=tier,
+            has_lifeline=has_lifeline,
         )
         MeterAssignment.objects.create(
             meter=meter, household=household, validity=(self.founded_at, None)
         )
-        self.model.house(code)
+        self.model.house(code, tier=tier, has_lifeline=has_lifeline)
         self.model.assign(circuit, code, since=self.founded_at)
 
     def _donate(self, amount_wei: int, at: datetime) -> None:
@@ -356,17 +368,18 @@ def run(*, is_small: bool = False) -> Outcome:
             records = [read(name) for name in NEW_TARIFF_FROM]
             path = ENERGY
         replays = _replayed(records, path)
-    figures: Counter[str] = Counter()
+    figures: defaultdict[str, float] = defaultdict(float)
+    seconds: defaultdict[str, float] = defaultdict(float)
     for replay in replays:
-        figures.update(replay.counts())
-    seconds: Counter[str] = Counter()
-    for replay in replays:
-        seconds.update(replay.seconds)
+        for name, amount in replay.counts().items():
+            figures[name] += amount
+        for stage, spent in replay.seconds.items():
+            seconds[stage] += spent
     checks = (*audit.CHECKS, *settlement_audit.CHECKS)
     figures["audit_findings"] = sum(len(result.findings) for result in audit.run(checks=checks))
     compared = sum(record.hours_compared for record in records)
     alike = sum(record.hours_alike for record in records)
-    service = seconds.total() - seconds["model"] - seconds["import_again"]
+    service = sum(seconds.values()) - seconds["model"] - seconds["import_again"]
     return Outcome(
         bench="villages",
         figures={

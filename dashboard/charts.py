@@ -13,7 +13,6 @@ from itertools import pairwise
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 24
 _STEPS = (Fraction(1), Fraction(2), Fraction(5, 2), Fraction(5), Fraction(10))
-_MOST_TICKS = 4
 
 Values = Sequence[Fraction | None]
 
@@ -112,11 +111,19 @@ def _top(values: Values) -> Fraction:
 
 
 def _ticks(top: Fraction) -> tuple[Tick, ...]:
-    count = next(n for n in (_MOST_TICKS, 3, 2) if (top / n * 1000).denominator == 1 or n == 2)
+    count = min((4, 5), key=lambda parts: _digits(top / parts))
     return tuple(
         Tick(position=_number(_y(top * part / count, top)), value=top * part / count)
         for part in range(count + 1)
     )
+
+
+def _digits(value: Fraction) -> int:
+    """How many decimals it takes to write a decimal fraction."""
+    decimals = 0
+    while (value * 10**decimals).denominator != 1:
+        decimals += 1
+    return decimals
 
 
 def _number(value: Fraction) -> str:

@@ -52,7 +52,12 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Day:
-    """The buckets of the last 24 hours; until when meters and plant have reported."""
+    """The buckets of the last 24 hours; until when meters and plant have reported.
+
+    version names everything that went into it.
+    """
+
+    version: str
 
     starts_at: datetime
     ends_at: datetime
@@ -99,7 +104,9 @@ def last_day(*, site: Site, at: datetime) -> Day:
     )
 
     def gather() -> Day:
-        return _gather(site=site, ends_at=ends_at, reading=reading, telemetry=telemetry)
+        return _gather(
+            site=site, version=version, ends_at=ends_at, reading=reading, telemetry=telemetry
+        )
 
     return remember(key=f"day:{version}", compute=gather, seconds=_KEPT_SECONDS)
 
@@ -125,7 +132,12 @@ def _bucket_seconds(*, site: Site) -> int:
 
 
 def _gather(
-    *, site: Site, ends_at: datetime, reading: Reading | None, telemetry: SlotTelemetry | None
+    *,
+    site: Site,
+    version: str,
+    ends_at: datetime,
+    reading: Reading | None,
+    telemetry: SlotTelemetry | None,
 ) -> Day:
     seconds = _bucket_seconds(site=site)
     starts_at = ends_at - SPAN
@@ -161,6 +173,7 @@ def _gather(
     ]
     prices = _prices(site=site, instants=instants, ends_at=ends_at)
     return Day(
+        version=version,
         starts_at=starts_at,
         ends_at=ends_at,
         bucket_seconds=seconds,

@@ -6,20 +6,27 @@ from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import get_language
 from django.views import View
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page
 
+from accounts.models import Site
 from dashboard import queries
-from dashboard.day import last_day
+from dashboard.day import Day, last_day
+from dashboard.memory import remember
 from dashboard.panels import panels
-from dashboard.queries import FEWEST_METERS
+from dashboard.queries import FEWEST_METERS, Rate
 
 # Nothing on these pages is secret or reflected, so compressing them gives nothing away.
 _PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True)]
+
+
+CHARTS_SECONDS = 600
 
 
 @method_decorator(_PUBLIC, name="dispatch")
@@ -52,8 +59,20 @@ class SitePage(View):
                     "site": site,
                     "figures": figures,
                     "day": day,
-                    "panels": panels(site=site, day=day, rate=figures.rate),
+                    "charts": _charts(site=site, day=day, rate=figures.rate),
                     "fewest_meters": FEWEST_METERS,
                     "poll_seconds": max(15, min(site.slot_seconds // 2, 60)),
                 },
             )
+
+
+def _charts(*, site: Site, day: Day, rate: Rate | None) -> str:
+    """The charts as HTML in the reader's language, drawn once for each state of the day."""
+    local_per_dai = None if rate is None else rate.local_per_dai
+    return remember(
+        key=f"charts:{day.version}:{local_per_dai}:{get_language()}",
+        compute=lambda: render_to_string(
+            "dashboard/_charts.html", {"panels": panels(site=site, day=day, rate=rate)}
+        ),
+        seconds=CHARTS_SECONDS,
+    )

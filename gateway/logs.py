@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
 import structlog
+
+_SECRET_PATH = re.compile(r"(/hooks/|%2Fhooks%2F)(?!stripe(?:[/\s\"'?#]|$))[^/\s\"'?#%]+", re.IGNORECASE)
+
+
+def mask(text: str) -> str:
+    """Return a text with the secret in every hook's path written as ***."""
+    return _SECRET_PATH.sub(r"\1***", text)
+
+
+class HookSecretsMasked(logging.Filter):
+    """Mask hooks' secrets in a record's message and arguments, whichever logger made it.
+
+    It belongs on handlers: a logger's filter does not see what its descendants log.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record in place; let every record pass."""
+        record.msg = _masked(record.msg)
+        if isinstance(record.args, Mapping):
+            record.args = {name: _masked(value) for name, value in record.args.items()}
+        elif record.args:
+            record.args = tuple(_masked(value) for value in record.args)
+        return True
+
+
+def mask_event(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Mask what the formatter added after the filter saw the record: tracebacks, above all."""
+    return {name: _masked(value) for name, value in event.items()}
 
 
 def configure() -> None:
@@ -20,3 +55,16 @@ def configure() -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _masked(value: Any) -> Any:
+    """Numbers stay as they are (formats need them); of other objects, what they print counts."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return mask(str(value)) if _SECRET_PATH.search(str(value)) else value

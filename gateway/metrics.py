@@ -67,20 +67,14 @@ class _FromDatabase(Collector):
 
 
 def _readings(at: datetime) -> Families:
-    inbox = _by_site("gateway_inbox_readings", "Readings waiting to be settled")
-    for slug, count in (
-        ReadingInbox.objects.order_by().values_list("site__slug").annotate(Count("pk"))
-    ):
-        inbox.add_metric([slug], count)
-    quarantine = _by_site("gateway_quarantine_open_readings", "Readings in open quarantine")
-    for slug, count in (
-        QuarantinedReading.objects.filter(resolution=QuarantinedReading.Resolution.OPEN)
-        .order_by()
-        .values_list("site__slug")
-        .annotate(Count("pk"))
-    ):
-        quarantine.add_metric([slug], count)
-    yield from (inbox, quarantine)
+    waiting = ReadingInbox.objects.order_by().values_list("site__slug")
+    inbox = dict(waiting.annotate(Count("pk")))
+    open_ones = QuarantinedReading.objects.filter(
+        resolution=QuarantinedReading.Resolution.OPEN
+    ).order_by()
+    quarantined = dict(open_ones.values_list("site__slug").annotate(Count("pk")))
+    yield _of_sites("gateway_inbox_readings", "Readings waiting to be settled", inbox)
+    yield _of_sites("gateway_quarantine_open_readings", "Readings in open quarantine", quarantined)
 
 
 def _ages(at: datetime) -> Families:
@@ -169,6 +163,15 @@ _READS: tuple[Callable[[datetime], Families], ...] = (_readings, _ages, _payment
 
 def _by_site(name: str, text: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, labels=["site"])
+
+
+def _of_sites(name: str, text: str, counted: dict[str, int]) -> GaugeMetricFamily:
+    """A count for each site that is open or counted: nothing is told as zero."""
+    family = _by_site(name, text)
+    opened = Site.objects.filter(closed_at__isnull=True).values_list("slug", flat=True)
+    for slug in sorted({*opened, *counted}):
+        family.add_metric([slug], counted.get(slug, 0))
+    return family
 
 
 def _plain(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -34,7 +34,7 @@ from settlement.long_form import (
     instant_from,
 )
 from settlement.meters.samples import MeterSample
-from settlement.models import BlockBill, Meter, QuarantinedReading, ReadingInbox
+from settlement.models import BlockBill, Meter, QuarantinedReading, ReadingInbox, SplitVersion
 from settlement.readings import Interval
 
 CHUNK_LINES = 5_000
@@ -258,18 +258,26 @@ def _conflict(line: Line, detail: str) -> Refused:
     return Refused(line=line, reason=Reason.CONFLICTING, detail=detail)
 
 
+class NoSplit(LookupError):
+    """The site has no split, so what is paid can't be divided."""
+
+
 class Settler:
     """Settles what an import took in, at the instants when it happened, never going back in time.
 
-    An instant is the end of the latest slot that waits, not before the last entry of the site's
-    book, so that the book's entries stay in the order of their instants. A site with a head-end is
-    settled at the present: its fresh readings may join a batch at any time.
+    An instant is the end of the latest slot that waits; not before the site's first split, since
+    without one nothing can be settled; not before the last entry of the site's book, so that its
+    entries stay in the order of their instants. A site with a head-end is settled at the present:
+    its fresh readings may join a batch at any time. Raises NoSplit where there never was one.
     """
 
     def __init__(self, *, site: Site) -> None:
         self._site = site
+        split = SplitVersion.objects.filter(site=site).order_by("valid_from").first()
+        if split is None:
+            raise NoSplit(f"site {site.slug} has no split: publish one before settling")
         last = JournalEntry.objects.filter(book_id=site.book.pk).order_by("-sequence").first()
-        self._reached = None if last is None else last.recorded_at
+        self._reached = max(split.valid_from, last.recorded_at if last else split.valid_from)
         self._quarantined = QuarantinedReading.objects.aggregate(last=Max("id"))["last"] or 0
         self.batches = 0
 
@@ -281,10 +289,7 @@ class Settler:
             last_ends_at = inbox.aggregate(last=Max("ends_at"))["last"]
             if last_ends_at is None:
                 return
-            if self._site.head_end:
-                instant = at
-            else:
-                instant = min(at, max(self._reached or last_ends_at, last_ends_at))
+            instant = at if self._site.head_end else min(at, max(self._reached, last_ends_at))
             self._reached = instant
             self.batches += settle.run_all(site_id=self._site.pk, at=instant)
             close_blocks(site=self._site, at=instant)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from django.db import connections
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 ALIASES = ("default", "owner")
@@ -37,7 +39,7 @@ def scratch_copy(*, suffix: str) -> Iterator[None]:
     # PostgreSQL copies a database only while nobody is connected to it.
     for alias in ALIASES:
         connections[alias].close()
-    with connections["owner"].creation._nodb_cursor() as cursor:
+    with _server() as cursor:
         cursor.execute(drop)
         cursor.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -48,5 +50,12 @@ def scratch_copy(*, suffix: str) -> Iterator[None]:
         with pointed_at(name=copy):
             yield
     finally:
-        with connections["owner"].creation._nodb_cursor() as cursor:
+        with _server() as cursor:
             cursor.execute(drop)
+
+
+def _server() -> AbstractContextManager[CursorWrapper]:
+    """A cursor of the owner's at no particular database."""
+    creation: Any = connections["owner"].creation
+    cursor: AbstractContextManager[CursorWrapper] = creation._nodb_cursor()
+    return cursor

@@ -51,8 +51,8 @@ class AtSite(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not (self.value() or "").isdigit():
             return queryset
-        at_site = HouseholdSite.objects.filter(household=OuterRef("pk"), site_id=self.value())
-        return queryset.filter(Exists(at_site))
+        at_site = HouseholdSite.objects.filter(site_id=int(self.value() or 0))
+        return queryset.filter(Exists(at_site.filter(household=OuterRef("pk"))))
 
 
 class HasArrears(admin.SimpleListFilter):
@@ -137,7 +137,7 @@ class WhereInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.select_related("site")
+        return rows.select_related("site").order_by("-validity")
 
 
 class HouseholdChangeList(ChangeList):
@@ -145,7 +145,7 @@ class HouseholdChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows = list(self.result_list)
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
         found = amounts.of_households(households=rows)
         at = timezone.now()
         rates: dict[int, Fraction | None] = {}
@@ -160,11 +160,11 @@ class HouseholdChangeList(ChangeList):
 
 
 @admin.register(Household)
-class HouseholdAdmin(Closable, SimpleHistoryAdmin):  # type: ignore[type-arg]
+class HouseholdAdmin(Closable, SimpleHistoryAdmin):
     """Consumers with an account code."""
 
     form = forms.ModelForm
-    inlines = (NameInline, PhoneInline, WhereInline)
+    inlines: tuple[type, ...] = (NameInline, PhoneInline, WhereInline)
     list_display = (
         "code",
         "called",

@@ -18,11 +18,12 @@ from accounts.models import Book, JournalEntry, LedgerAccount, Posting
 def with_book_name(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Add the name of the site or operator that a row's book belongs to; books are no relation."""
     book = Book.objects.filter(pk=OuterRef("book_id"))
-    return rows.annotate(
+    named: QuerySet[Any] = rows.annotate(
         book_name=Coalesce(
             Subquery(book.values("site__name")[:1]), Subquery(book.values("operator__name")[:1])
         )
     )
+    return named
 
 
 def amount_text(*, amount: int, asset: str) -> str:
@@ -108,7 +109,7 @@ class OfAccount(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not (self.value() or "").isdigit():
             return queryset
-        touched = Posting.objects.filter(account_id=self.value())
+        touched = Posting.objects.filter(account_id=int(self.value() or 0))
         return queryset.filter(pk__in=touched.values("entry_id"))
 
 

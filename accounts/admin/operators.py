@@ -16,7 +16,7 @@ from accounts.models import Operator, Rail
 
 
 @admin.register(Operator)
-class OperatorAdmin(Closable, SimpleHistoryAdmin):  # type: ignore[type-arg]
+class OperatorAdmin(Closable, SimpleHistoryAdmin):
     """Organisations; a new one gets its book."""
 
     operator_lookup = "pk"
@@ -41,7 +41,7 @@ class OperatorAdmin(Closable, SimpleHistoryAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Rail)
-class RailAdmin(Closable, SimpleHistoryAdmin):  # type: ignore[type-arg]
+class RailAdmin(Closable, SimpleHistoryAdmin):
     """Merchant accounts that money comes in by. What names its accounts stays as it was."""
 
     operator_lookup = "operator"

@@ -39,6 +39,6 @@ class VisibleFilter(RelatedFieldListFilter):
 
     def field_choices(
         self, field: Field[Any, Any], request: HttpRequest, model_admin: Any
-    ) -> list[tuple[str, str]]:
+    ) -> list[Any]:
         shown = visible(request, field.remote_field.model)  # type: ignore[union-attr]
         return [(str(row.pk), str(row)) for row in shown]

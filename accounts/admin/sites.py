@@ -53,7 +53,7 @@ class SiteForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Site)
-class SiteAdmin(Closable, SimpleHistoryAdmin):  # type: ignore[type-arg]
+class SiteAdmin(Closable, SimpleHistoryAdmin):
     """Containers with their mini-grid."""
 
     operator_lookup = "operator"

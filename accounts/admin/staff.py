@@ -19,7 +19,7 @@ from accounts.models import User
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, DomainAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin, DomainAdmin):  # type: ignore[type-arg, misc]
     """Staff of one operator; without one, only a superuser sees anything."""
 
     operator_lookup = "operator"
@@ -68,5 +68,5 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[type-arg]
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Named sets of rights for staff."""

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin.base import ReadOnlyAdmin, ReadOnlyInline
-from accounts.admin.columns import linked, local, when
+from accounts.admin.columns import Column, linked, local, when
 from accounts.admin.scope import VisibleFilter
 from accounts.models import Payment, TopUp, TopUpAttempt
 
@@ -80,7 +80,7 @@ class TopUpAdmin(ReadOnlyAdmin):
         "phone__contains",
         "attempts__provider_request",
     )
-    fields = (
+    fields: tuple[str | Column, ...] = (
         linked("household"),
         linked("site"),
         linked("rail"),

@@ -34,17 +34,19 @@ def local(amount_wei: int, rate: Rate) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def age(context: dict[str, Any], instant: datetime | None) -> SafeString:
-    """An instant in local time and how long ago it was; the script keeps the latter true."""
+def age(context: dict[str, Any], instant: datetime | None, zone: str = "") -> SafeString:
+    """An instant in local time (zone: its name, if it is not the page's) and how long ago it was;
+    the script keeps the latter true."""
     if instant is None:
         return SafeString(_("not known yet"))
     at: datetime = context["at"]
     local_instant = timezone.localtime(instant)
     is_today = local_instant.date() == timezone.localtime(at).date()
     return format_html(
-        '<time datetime="{}">{}</time> <span data-age>{}</span>',
+        '<time datetime="{}">{}{}</time> (<span data-age>{}</span>)',
         instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         date_format(local_instant, "H:i" if is_today else "j M H:i"),
+        f" {zone}" if zone else "",
         ago(seconds=int((at - instant).total_seconds())),
     )
 

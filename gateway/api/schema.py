@@ -21,10 +21,6 @@ def answers(*, ok: Any, status: int = 200, problems: tuple[int, ...] = ()) -> di
     return described
 
 
-PAGE = [
-    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 500}),
-    OpenApiParameter("offset", {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}),
-]
 IDEMPOTENCY_KEY = OpenApiParameter(
     name="Idempotency-Key",
     location=OpenApiParameter.HEADER,

@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 AMOUNT_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
 PHONE_PATTERN = r"^\+[1-9][0-9]{6,14}$"
+MOST_PER_PAGE = 500
+LAST_OFFSET = 1_000_000_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -298,6 +300,20 @@ class Span(serializers.Serializer[Any]):
 
     def validate_until(self, value: datetime) -> datetime:
         return _sensible(value)
+
+
+class Limit(serializers.Serializer[Any]):
+    """How many rows to tell at once."""
+
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=MOST_PER_PAGE, help_text="100 if left out"
+    )
+
+
+class Paging(Limit):
+    """Which rows to tell."""
+
+    offset = serializers.IntegerField(required=False, min_value=0, max_value=LAST_OFFSET)
 
 
 class Search(serializers.Serializer[Any]):

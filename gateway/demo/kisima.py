@@ -21,7 +21,7 @@ from accounts.models import (
     Site,
     User,
 )
-from settlement import splits
+from settlement import prices, splits
 from settlement.models import Meter, MeterAssignment, Tariff
 
 SLUG = "kisima"
@@ -101,7 +101,7 @@ def found(*, at: datetime) -> Site:
         at=at,
         sources=[{"source": "demo", "local_per_dai": str(SITE_RATE)}],
     )
-    Tariff.objects.create(
+    tariff = Tariff.objects.create(
         site=site,
         revision=1,
         currency="KES",
@@ -111,6 +111,10 @@ def found(*, at: datetime) -> Site:
         cap_minor_per_kwh=6_000,
         valid_from=at,
         created_at=at,
+    )
+    # Holds until the first state of charge is known.
+    prices.publish(
+        site=site, tariff=tariff, starts_at=at, wei_per_kwh=tariff.reference_wei_per_kwh, at=at
     )
     splits.publish(site=site, lines=SPLIT, valid_from=at, at=at)
     pin_hash = pins.hash_pin(pin=DEMO_PIN, pepper=settings.PIN_PEPPER)

@@ -6,19 +6,24 @@ signed-in question moves money.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import F
 
 from accounts import attempts, topups
+from accounts.ledger import LedgerError
 from accounts.models import Rail, TopUpAttempt
-from accounts.topups import AmountMismatch
+from accounts.topups import AmountMismatch, ConfirmedPayment
 from gateway.providers.interface import (
     Notification,
     ProviderRefused,
     ProviderUnavailable,
+    ProviderUnreachable,
+    UnreadableRow,
 )
 from gateway.providers.models import StatementCursor
 from gateway.providers.registry import provider
@@ -26,6 +31,8 @@ from gateway.providers.registry import provider
 log = structlog.get_logger(__name__)
 
 FIRST_PULL = timedelta(hours=24)
+FARTHEST = timedelta(days=30)
+LONGEST_ROUND = timedelta(seconds=60)
 OVERLAP = timedelta(minutes=10)
 """A statement may show a payment some minutes after it was made."""
 
@@ -46,6 +53,8 @@ def submit(*, attempt_id: int, at: datetime) -> None:
         )
     except ProviderRefused as refusal:
         attempts.refused(attempt=attempt, code=refusal.code, text=refusal.text, at=at)
+    except ProviderUnreachable as error:
+        attempts.refused(attempt=attempt, code="unreachable", text=str(error), at=at)
     except ProviderUnavailable as error:
         attempts.not_answered(attempt=attempt, text=str(error), at=at)
     else:
@@ -55,17 +64,21 @@ def submit(*, attempt_id: int, at: datetime) -> None:
 def ask(*, attempt_id: int, at: datetime) -> None:
     """Ask the provider what became of an attempt, and act on the answer."""
     attempt = attempts.load(attempt_id=attempt_id)
+    if attempt.state == State.SUCCEEDED:
+        return
     if attempt.state == State.CREATED:
         submit(attempt_id=attempt_id, at=at)
         return
-    if attempt.state == State.AWAITING_REFERENCE and not attempt.claimed_reference:
-        attempts.link_references(at=at)
-        return
-    if attempt.state == State.SUBMITTING:
+    if attempt.state == State.SUBMITTING and not attempt.provider_request:
+        if at - (attempt.submitted_at or at) < attempts.SUBMITTING_LIMIT:
+            return
         attempts.not_answered(attempt=attempt, text="the worker that submitted it died", at=at)
-        attempt = attempts.load(attempt_id=attempt_id)
-    if not attempt.provider_request:
-        attempts.postpone(attempt=attempt, at=at)
+    if not attempt.provider_request or (
+        attempt.state == State.AWAITING_REFERENCE and not attempt.claimed_reference
+    ):
+        # There is nothing to ask by: only the statement can tell.
+        if not attempts.link(attempt=attempt, at=at):
+            attempts.postpone(attempt=attempt, at=at)
         return
     try:
         answer = provider(rail=attempt.top_up.rail).query(attempt=attempt, at=at)
@@ -78,14 +91,17 @@ def ask(*, attempt_id: int, at: datetime) -> None:
 
 def notified(*, attempt: TopUpAttempt, notification: Notification, at: datetime) -> None:
     """Take what a callback claims as a reason to ask; keep the receipt it names."""
-    if attempt.provider_request and attempt.provider_request != notification.provider_request:
-        TopUpAttempt.objects.filter(pk=attempt.pk).update(has_mismatch=True)
-    elif not attempt.provider_request:
+    # Our request may have been answered since the caller looked.
+    attempt = attempts.load(attempt_id=attempt.pk)
+    named = notification.provider_request
+    if not attempt.provider_request and not attempts.is_known_request(
+        provider_request=named, besides=attempt
+    ):
         # The callback overtook the answer to our request; its path proves that it is ours.
-        attempts.submitted(
-            attempt=attempt, provider_request=notification.provider_request, at=at
-        )
-    if notification.is_success and notification.reference:
+        attempts.submitted(attempt=attempt, provider_request=named, at=at)
+    if attempt.provider_request != named:
+        attempts.doubt(attempt=attempt)
+    elif notification.is_success and notification.reference:
         attempts.name_reference(
             attempt=attempt,
             reference=notification.reference,
@@ -94,51 +110,68 @@ def notified(*, attempt: TopUpAttempt, notification: Notification, at: datetime)
     ask(attempt_id=attempt.pk, at=at)
 
 
-def poll_due(*, at: datetime) -> int:
-    """Ask after every attempt whose time has come; return how many."""
-    asked = 0
-    for attempt_id in list(attempts.due(at=at)):
-        ask(attempt_id=attempt_id, at=at)
+def poll_due(*, clock: Callable[[], datetime]) -> int:
+    """Ask after every attempt whose time has come, for a while; return how many.
+
+    One attempt that can't be asked after is logged and does not keep the others waiting.
+    """
+    asked, began_at = 0, clock()
+    for attempt_id in attempts.take_due(at=began_at):
+        try:
+            ask(attempt_id=attempt_id, at=clock())
+        except (DatabaseError, LedgerError, LookupError, ValueError):
+            log.exception("attempt not asked after", attempt=attempt_id)
         asked += 1
+        if clock() - began_at > LONGEST_ROUND:
+            break
     return asked
 
 
 def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
     """Credit what the rail's statement shows since the last pull; return how many were new.
 
-    Raises nothing when the provider is away: the cursor stays, and the failure is noted.
+    since: from this instant on at the latest, if it lies before the last pull, FARTHEST back at
+    most. Raises nothing when the provider is away: the cursor stays, and the failure is noted.
     """
     cursor, _ = StatementCursor.objects.get_or_create(
         rail=rail, defaults={"read_until": at - FIRST_PULL}
     )
-    begin = (since or cursor.read_until) - OVERLAP
+    begin = max(min(since or at, cursor.read_until), at - FARTHEST) - OVERLAP
     known_before = rail.payments.count()
     try:
-        payments = list(provider(rail=rail).payments(since=begin, until=at))
+        rows = list(provider(rail=rail).payments(since=begin, until=at))
     except ProviderUnavailable as error:
         StatementCursor.objects.filter(pk=cursor.pk).update(
             failures_in_a_row=F("failures_in_a_row") + 1, last_failure=str(error)[:200]
         )
         return 0
     # Each in a transaction of its own: books are locked one after another, never together.
-    for payment in payments:
-        try:
-            topups.confirm(payment=payment, at=at)
-        except AmountMismatch as error:
-            log.error("statement differs", rail=rail.code, error=str(error))
+    trouble = [told for row in rows if (told := _confirm(row=row, at=at))]
     StatementCursor.objects.filter(pk=cursor.pk).update(
         read_until=max(at, cursor.read_until),
         failures_in_a_row=0,
-        last_failure="",
+        last_failure="; ".join(trouble)[:200],
         last_success_at=at,
     )
     return rail.payments.count() - known_before
 
 
+def _confirm(*, row: ConfirmedPayment | UnreadableRow, at: datetime) -> str:
+    """Record one row of a statement; return what a person has to look at, if anything."""
+    try:
+        if isinstance(row, ConfirmedPayment):
+            topups.confirm(payment=row, at=at)
+            return ""
+        told = f"{row.reference or 'a row'} unreadable: {row.detail}"
+    except AmountMismatch as error:
+        told = str(error)
+    log.error("statement differs", reference=row.reference, error=told)
+    return told
+
+
 def _differs(*, attempt: TopUpAttempt, notification: Notification) -> bool:
     top_up = attempt.top_up
-    return (
-        notification.provider_request != attempt.provider_request
-        or notification.amount_minor not in (None, top_up.amount_minor)
-        or notification.phone not in (None, top_up.phone)
-    )
+    return notification.amount_minor not in (
+        None,
+        top_up.amount_minor,
+    ) or notification.phone not in (None, top_up.phone)

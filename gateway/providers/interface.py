@@ -16,6 +16,10 @@ class ProviderUnavailable(Exception):
     """The provider did not answer, or not in its form: what it did is unknown. Ask again."""
 
 
+class ProviderUnreachable(ProviderUnavailable):
+    """The provider could not be asked at all: nothing happened there."""
+
+
 class ProviderRefused(Exception):
     """The provider said no, and did nothing. code is its own."""
 
@@ -39,17 +43,28 @@ class Notification:
     phone: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnreadableRow:
+    """A row of the statement that could not be understood; a person has to look at it there."""
+
+    reference: str
+    detail: str
+
+
 class Provider(Protocol):
     """One merchant account at one provider."""
 
     def initiate(self, *, attempt: TopUpAttempt, callback_url: str, at: datetime) -> str:
         """Ask the payer; return what the provider calls it.
 
-        Raises ProviderRefused (nothing happened) or ProviderUnavailable (unknown).
+        Raises ProviderRefused or ProviderUnreachable (nothing happened) or ProviderUnavailable
+        (unknown).
         """
 
     def query(self, *, attempt: TopUpAttempt, at: datetime) -> Answer:
         """Return what became of an attempt. Raises ProviderUnavailable."""
 
-    def payments(self, *, since: datetime, until: datetime) -> Iterator[ConfirmedPayment]:
-        """Yield the payments of the provider's own statement. Raises ProviderUnavailable."""
+    def payments(
+        self, *, since: datetime, until: datetime
+    ) -> Iterator[ConfirmedPayment | UnreadableRow]:
+        """Yield the rows of the provider's own statement. Raises ProviderUnavailable."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol
 
 import requests
 
 TIMEOUT_SECONDS = (5, 15)
+SMALLEST, LARGEST = Decimal("0.00000001"), Decimal(10**9)
 
 
 class SourceUnavailable(Exception):
@@ -34,6 +35,14 @@ class Source(Protocol):
 
     def quotes(self, *, currencies: Iterable[str], at: datetime) -> list[Quote]:
         """Return a quote for each currency it knows. Raises SourceUnavailable."""
+
+
+def _rate(told: object) -> Decimal:
+    """Read a rate to eight decimals. Raises ValueError, or decimal's InvalidOperation."""
+    rate = Decimal(str(told))
+    if not rate.is_finite() or not SMALLEST <= rate <= LARGEST:
+        raise ValueError(f"{str(told)[:40]!r} is no rate")
+    return rate.quantize(SMALLEST)
 
 
 class FixedTable:
@@ -83,19 +92,19 @@ class HttpTable:
             quoted_at = datetime.fromisoformat(answer["quoted_at"])
             if quoted_at.tzinfo is None:
                 raise ValueError("quoted_at has no time zone")
-            rates = {code: Decimal(str(rate)) for code, rate in answer["rates"].items()}
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            told = answer["rates"]
+            rates = {code: _rate(told[code]) for code in wanted if code in told}
+            expires_at = quoted_at + self.life
+        except (requests.RequestException, ArithmeticError, LookupError, TypeError) as error:
+            raise SourceUnavailable(f"{self.name}: {error!r}") from error
+        except (ValueError, RecursionError) as error:
             raise SourceUnavailable(f"{self.name}: {error}") from error
-        except InvalidOperation as error:
-            raise SourceUnavailable(f"{self.name}: a rate is no number") from error
-        if any(not rate.is_finite() or rate <= 0 for rate in rates.values()):
-            raise SourceUnavailable(f"{self.name}: a rate is not above zero")
         return [
             Quote(
                 currency=currency,
                 local_per_dai=rates[currency],
                 quoted_at=quoted_at,
-                expires_at=quoted_at + self.life,
+                expires_at=expires_at,
             )
             for currency in wanted
             if currency in rates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,7 +19,9 @@ State = Notice.State
 
 CLAIM_LIFE = timedelta(minutes=2)
 FIRST_WAIT = timedelta(seconds=15)
+LONGEST_ROUND = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
+UNWORDABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 KINDS_FOR_OPTED_OUT = {"stopped"}
 """The only message that a phone still gets after it opted out."""
@@ -37,32 +40,37 @@ def deliver(*, notice_id: int, at: datetime) -> None:
     """Send one notice, if nobody else does."""
     claimed = Notice.objects.filter(
         pk=notice_id, state__in=(State.QUEUED, State.SENDING), next_attempt_at__lte=at
-    ).update(
-        state=State.SENDING, attempts=F("attempts") + 1, next_attempt_at=at + CLAIM_LIFE
-    )
+    ).update(state=State.SENDING, attempts=F("attempts") + 1, next_attempt_at=at + CLAIM_LIFE)
     if not claimed:
         return
     notice = Notice.objects.select_related("household").get(pk=notice_id)
     if notice.kind not in KINDS_FOR_OPTED_OUT and _is_opted_out(notice.phone):
         _finish(notice, state=State.SUPPRESSED)
         return
-    text = notice.text or words(notice=notice, at=at)
+    try:
+        text = notice.text or words(notice=notice, at=at)
+    except UNWORDABLE as error:
+        log.exception("notice can't be worded", notice=notice_id)
+        _finish(notice, state=State.FAILED, failure=repr(error))
+        return
     Notice.objects.filter(pk=notice.pk).update(text=text)
     _note(notice, network.send(phone=notice.phone, message=text), at=at)
 
 
-def deliver_due(*, at: datetime) -> int:
-    """Send what is due; one message that can't be put into words does not stop the others."""
-    ids = due(at=at)
-    for notice_id in ids:
-        try:
-            deliver(notice_id=notice_id, at=at)
-        except (KeyError, LookupError, ValueError) as error:
-            log.exception("notice can't be worded", notice=notice_id)
-            Notice.objects.filter(pk=notice_id).update(
-                state=State.FAILED, failure=repr(error)[:200], next_attempt_at=None
-            )
-    return len(ids)
+def deliver_due(*, clock: Callable[[], datetime]) -> int:
+    """Send what is due, for a while; return how many.
+
+    Each is claimed at its own instant: a claim dated back would end while its message is sent,
+    and a slow network would then get every message twice.
+    """
+    began_at = clock()
+    sent = 0
+    for notice_id in due(at=began_at):
+        deliver(notice_id=notice_id, at=clock())
+        sent += 1
+        if clock() - began_at > LONGEST_ROUND:
+            break
+    return sent
 
 
 def _note(notice: Notice, outcome: Outcome, *, at: datetime) -> None:

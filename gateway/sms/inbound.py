@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs
 
+import structlog
 from django.conf import settings
 
 from accounts import notices, sites
@@ -17,7 +17,10 @@ from accounts.phones import BadPhone, normalise
 from gateway.sms import replies
 from gateway.sms import words as spoken
 from gateway.ussd.actions import start_top_up
-from gateway.ussd.household_facts import PhoneFacts
+from gateway.ussd.household_facts import NoAccount, PhoneFacts
+from gateway.webhooks.intake import form_fields
+
+log = structlog.get_logger(__name__)
 
 FINAL_STATUSES = {"Success"}
 FAILED_STATUSES = {"Failed", "Rejected", "AbsentSubscriber", "Expired"}
@@ -45,9 +48,14 @@ def answer(*, body: str, event_uid: str, at: datetime) -> None:
     """Read an inbound message and queue its answer. Raises MalformedMessage."""
     fields = _fields(body, "from", "text")
     phone = _phone(fields["from"])
-    key = f"sms:{fields.get('id') or event_uid}"[:100]
+    # The network delivers a message again under its id; another phone's id is another message.
+    key = f"sms:{phone}:{fields.get('id') or event_uid}"[:100]
     command = spoken.parse(fields["text"])
-    kind, params = _reply(command=command, phone=phone, key=key, at=at)
+    try:
+        kind, params = _reply(command=command, phone=phone, key=key, at=at)
+    except NoAccount as error:
+        log.warning("no account", error=str(error))
+        kind, params = "try_later", {}
     household = sites.households_of(phone=phone)
     notices.tell_phone(
         phone=phone,
@@ -66,6 +74,8 @@ def note_delivery(*, body: str) -> bool:
     Success is never taken back; unknown words of the network are kept as they are.
     """
     fields = _fields(body, "id", "status")
+    if not fields["id"]:
+        raise MalformedMessage("the report names no message")
     notice = Notice.objects.filter(provider_id=fields["id"]).first()
     if notice is None:
         return False
@@ -88,16 +98,8 @@ def opt_out(*, body: str, at: datetime) -> None:
 
 
 def _reply(*, command: spoken.Command, phone: str, key: str, at: datetime) -> Reply:
-    if isinstance(command, spoken.Stop):
-        SmsOptOut.objects.get_or_create(phone=phone, defaults={"opted_out_at": at})
-        return "stopped", {}
-    if isinstance(command, spoken.Start):
-        SmsOptOut.objects.filter(phone=phone).delete()
-        return "started", {}
-    if isinstance(command, spoken.Help):
-        return "help_reply", {"ussd_code": settings.USSD_CODE}
-    if isinstance(command, spoken.Unknown):
-        return "unknown_word", {}
+    if isinstance(command, spoken.Stop | spoken.Start | spoken.Help | spoken.Unknown):
+        return _reply_to_anybody(command=command, phone=phone, at=at)
     households = sites.households_of(phone=phone)
     if not households:
         return "not_registered", {}
@@ -108,6 +110,23 @@ def _reply(*, command: spoken.Command, phone: str, key: str, at: datetime) -> Re
         phone=phone, household=household, facts=PhoneFacts(phone=phone, at=at), key=key, at=at
     )
     return ANSWERS[type(command)](command, asked)
+
+
+def _reply_to_anybody(
+    *,
+    command: spoken.Stop | spoken.Start | spoken.Help | spoken.Unknown,
+    phone: str,
+    at: datetime,
+) -> Reply:
+    if isinstance(command, spoken.Stop):
+        SmsOptOut.objects.get_or_create(phone=phone, defaults={"opted_out_at": at})
+        return "stopped", {}
+    if isinstance(command, spoken.Start):
+        SmsOptOut.objects.filter(phone=phone).delete()
+        return "started", {}
+    if isinstance(command, spoken.Help):
+        return "help_reply", {"ussd_code": settings.USSD_CODE}
+    return "unknown_word", {}
 
 
 def _chosen(households: list[Household], code: str) -> Household | None:
@@ -182,7 +201,7 @@ ANSWERS: dict[type, Callable[[Any, Asked], Reply]] = {
 
 
 def _fields(body: str, *needed: str) -> dict[str, str]:
-    fields = {name: values[-1] for name, values in parse_qs(body, keep_blank_values=True).items()}
+    fields = form_fields(body)
     missing = [name for name in needed if name not in fields]
     if missing:
         raise MalformedMessage(f"the message lacks {', '.join(missing)}")

@@ -16,6 +16,8 @@ from africastalking.Service import AfricasTalkingException
 from africastalking.SMS import SMSService
 from django.conf import settings
 
+from gateway.outbound import was_never_sent
+
 TIMEOUT_SECONDS = (3.05, 9.05)
 ACCEPTED_CODES = {100, 101, 102}
 PASSING_CODES = {500, 501}
@@ -47,12 +49,10 @@ def send(*, phone: str, message: str) -> Outcome:
         answer = _service().send(
             message, [phone], sender_id=settings.SMS_SHORT_CODE, timeout=TIMEOUT_SECONDS
         )
-    except requests.ConnectTimeout as error:
-        return Outcome(result=Result.TRY_AGAIN, text=str(error))
-    except requests.Timeout as error:
-        return Outcome(result=Result.UNKNOWN, text=str(error))
-    except requests.ConnectionError as error:
-        return Outcome(result=Result.TRY_AGAIN, text=str(error))
+    except requests.RequestException as error:
+        # Of a connection that broke, or an answer cut short, nobody knows what came before it.
+        result = Result.TRY_AGAIN if was_never_sent(error) else Result.UNKNOWN
+        return Outcome(result=result, text=str(error))
     except AfricasTalkingException as error:
         return Outcome(result=Result.TRY_AGAIN, text=str(error))
     except ValueError as error:
@@ -64,14 +64,12 @@ def _told(answer: Any) -> Outcome:
     try:
         data = json.loads(answer) if isinstance(answer, str) else answer
         message = data["SMSMessageData"]
-        recipients = message["Recipients"]
-    except (ValueError, KeyError, TypeError):
+        if not message["Recipients"]:
+            return Outcome(result=Result.REFUSED, text=str(message.get("Message", "")))
+        recipient = message["Recipients"][0]
+        code, text = int(recipient["statusCode"]), str(recipient.get("status", ""))
+    except (ValueError, LookupError, TypeError, AttributeError):
         return Outcome(result=Result.UNKNOWN, text=f"unreadable answer {answer!r}")
-    if not recipients:
-        return Outcome(result=Result.REFUSED, text=str(message.get("Message", "")))
-    recipient = recipients[0]
-    code = int(recipient.get("statusCode", 0))
-    text = str(recipient.get("status", ""))
     if code in ACCEPTED_CODES:
         return Outcome(
             result=Result.SENT, provider_id=str(recipient.get("messageId", "")), text=text

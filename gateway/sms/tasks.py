@@ -11,4 +11,4 @@ from gateway.sms import delivery
 @shared_task
 def deliver_notices() -> None:
     """Send what is due."""
-    delivery.deliver_due(at=timezone.now())
+    delivery.deliver_due(clock=timezone.now)

@@ -248,6 +248,7 @@ _KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
     "language_set": _one_sentence("language_set"),
     "top_up_prompt_sent": _top_up_prompt_sent,
     "unknown_word": _one_sentence("unknown_word"),
+    "try_later": _one_sentence("try_later"),
     "vote_not_open": _one_sentence("vote_not_open"),
     "rate_compensation": _rate_compensation,
     "which_account": _which_account,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
+from redis.exceptions import RedisError
 
 from accounts import attempts, pins, sites
 from accounts.models import Household, Rail, TopUpAttempt
 from gateway.providers.tasks import submit_attempt
 from gateway.ussd.effects import ChangePin, Effect, SetLanguage, StartTopUp
 from gateway.ussd.engine import Refusal
+
+log = structlog.get_logger(__name__)
 
 WRONG_PINS = 3
 PIN_LOCK = timedelta(hours=1)
@@ -40,23 +44,27 @@ def start_top_up(
     site = sites.site_of(household=household, at=at)
     rail = None
     if site is not None:
-        rail = Rail.objects.filter(
-            sites=site, closed_at__isnull=True, currency=site.currency
-        ).first()
+        # The first by id, as on the screen that told the limits.
+        rails = Rail.objects.filter(sites=site, closed_at__isnull=True, currency=site.currency)
+        rail = rails.order_by("pk").first()
     if site is None or rail is None:
         return "try_later"
     with transaction.atomic():
         if _has_open_prompt(phone=phone, key=key, at=at):
             return "prompt_open"
-        attempt = attempts.request(
-            household=household,
-            site=site,
-            rail=rail,
-            phone=phone,
-            amount_minor=amount_minor,
-            idempotency_key=key,
-            at=at,
-        )
+        try:
+            attempt = attempts.request(
+                household=household,
+                site=site,
+                rail=rail,
+                phone=phone,
+                amount_minor=amount_minor,
+                idempotency_key=key,
+                at=at,
+            )
+        except attempts.BadAmount:
+            # The limits changed since the screen told them.
+            return "try_later"
         transaction.on_commit(lambda: _submit(attempt.pk), robust=True)
     return None
 
@@ -84,16 +92,27 @@ def _has_open_prompt(*, phone: str, key: str, at: datetime) -> bool:
 
 
 def _change_pin(*, household: Household, effect: ChangePin) -> Refusal | None:
+    """Count the try before looking, so that many at once get no more tries than one by one."""
     tries_key = f"wrong-pins:{household.pk}"
-    if cache.get(tries_key, 0) >= WRONG_PINS:
-        return "pin_locked"
-    if not pins.is_right(
-        pin=effect.old_pin, stored=household.pin_hash, pepper=settings.PIN_PEPPER
-    ):
+    try:
         cache.add(tries_key, 0, timeout=int(PIN_LOCK.total_seconds()))
-        cache.incr(tries_key)
-        return "wrong_pin"
-    household.pin_hash = pins.hash_pin(pin=effect.new_pin, pepper=settings.PIN_PEPPER)
-    household.save(update_fields=["pin_hash"])
+        tries = cache.incr(tries_key)
+    except (RedisError, ValueError) as error:
+        # Without the count anybody could try them all.
+        log.warning("wrong PINs can't be counted", error=str(error))
+        return "try_later"
+    if tries > WRONG_PINS:
+        return "pin_locked"
+    if not _is_pin(effect.old_pin, household=household):
+        # The hop that changed it, come again after its answer was lost, is no wrong try.
+        if not _is_pin(effect.new_pin, household=household):
+            return "wrong_pin"
+    else:
+        household.pin_hash = pins.hash_pin(pin=effect.new_pin, pepper=settings.PIN_PEPPER)
+        household.save(update_fields=["pin_hash"])
     cache.delete(tries_key)
     return None
+
+
+def _is_pin(pin: str, *, household: Household) -> bool:
+    return pins.is_right(pin=pin, stored=household.pin_hash, pepper=settings.PIN_PEPPER)

@@ -24,9 +24,8 @@ LIFE_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """A stored session: its phone, its state, the digest of the last text and its answer."""
+    """A stored session: its state, the digest of the last text and its answer."""
 
-    phone: str
     state: State
     text_digest: str
     answer: str
@@ -37,15 +36,14 @@ def digest(text: str) -> str:
     return hmac.digest(settings.SECRET_KEY.encode(), text.encode(), "sha256").hex()
 
 
-def load(*, session_id: str) -> Session | None:
-    """Return a session, or None where there is none or the cache is away."""
+def load(*, session_id: str, phone: str) -> Session | None:
+    """Return a phone's session, or None where there is none or the cache is away."""
     try:
-        stored = _cache().get(_key(session_id))
+        stored = _cache().get(_key(session_id, phone))
         if stored is None:
             return None
         fields = json.loads(stored)
         return Session(
-            phone=fields["phone"],
             state=State.from_json(fields["state"]),
             text_digest=fields["text_digest"],
             answer=fields["answer"],
@@ -57,22 +55,21 @@ def load(*, session_id: str) -> Session | None:
     return None
 
 
-def save(*, session_id: str, session: Session) -> None:
+def save(*, session_id: str, phone: str, session: Session) -> None:
     """Keep a session; without a cache the next hop is rebuilt from its text."""
     fields = {
-        "phone": session.phone,
         "state": session.state.to_json(),
         "text_digest": session.text_digest,
         "answer": session.answer,
     }
     try:
-        _cache().set(_key(session_id), json.dumps(fields), ex=LIFE_SECONDS)
+        _cache().set(_key(session_id, phone), json.dumps(fields), ex=LIFE_SECONDS)
     except redis.RedisError as error:
         log.warning("cache away", error=str(error))
 
 
-def _key(session_id: str) -> str:
-    return f"ussd:{session_id}"
+def _key(session_id: str, phone: str) -> str:
+    return f"ussd:{phone}:{session_id}"
 
 
 @lru_cache(maxsize=1)

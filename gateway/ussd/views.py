@@ -18,31 +18,31 @@ from gateway.ussd.household_facts import NoAccount, PhoneFacts
 from gateway.ussd.page import Page
 from gateway.ussd.sessions import Session
 from gateway.webhooks.gate import hook
+from gateway.webhooks.intake import body_text, form_fields
 
 log = structlog.get_logger(__name__)
 
-MAX_SESSION_CHARACTERS = 120
+MAX_SESSION_CHARACTERS = 80
 
 
 @hook("POST")
 def ussd(request: HttpRequest) -> HttpResponse:
     """Answer one hop with `CON ...` or `END ...`; the same text again gets the same answer."""
-    session_id = request.POST.get("sessionId", "").replace("\x00", "")
-    text = request.POST.get("text", "").replace("\x00", "")
+    fields = form_fields(body_text(request))
+    session_id = fields.get("sessionId", "")
     try:
-        phone = normalise(text=request.POST.get("phoneNumber", ""))
+        phone = normalise(text=fields.get("phoneNumber", ""))
     except BadPhone:
         phone = ""
     if not phone or not 0 < len(session_id) <= MAX_SESSION_CHARACTERS:
         return _plain("END This request names no session or no phone.")
+    text = fields.get("text", "")
     return _plain(answer(session_id=session_id, phone=phone, text=text, at=timezone.now()))
 
 
 def answer(*, session_id: str, phone: str, text: str, at: datetime) -> str:
     """Take a session one hop on and return the body to answer."""
-    stored = sessions.load(session_id=session_id)
-    if stored is not None and stored.phone != phone:
-        stored = None
+    stored = sessions.load(session_id=session_id, phone=phone)
     text_digest = sessions.digest(text)
     if stored is not None and stored.text_digest == text_digest:
         return stored.answer
@@ -55,15 +55,19 @@ def answer(*, session_id: str, phone: str, text: str, at: datetime) -> str:
     page = _carried_out(step=step, session_id=session_id, phone=phone, at=at)
     sessions.save(
         session_id=session_id,
-        session=Session(phone=phone, state=step.state, text_digest=text_digest, answer=page.body),
+        phone=phone,
+        session=Session(state=step.state, text_digest=text_digest, answer=page.body),
     )
     return page.body
 
 
 def _carried_out(*, step: Step, session_id: str, phone: str, at: datetime) -> Page:
-    """Effects come with the last page only; their key makes a repeated hop do nothing."""
+    """Effects come with the last page only; their key makes a repeated hop do nothing.
+
+    The phone is part of the key: nobody gets at another's session by naming it.
+    """
     for effect in step.effects:
-        reason = carry_out(effect=effect, phone=phone, key=f"ussd:{session_id}", at=at)
+        reason = carry_out(effect=effect, phone=phone, key=f"ussd:{phone}:{session_id}", at=at)
         if reason is not None:
             return refusal(reason, language_of(step.state.language))
     return step.page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from accounts.models import Household
 from accounts.topups import normalise_code
 from gateway.providers.daraja.callbacks import MalformedCallback, paybill_notice
+from gateway.sms.redaction import mask_numbers, redact_message
 from gateway.ussd.redaction import redact
 from gateway.webhooks import intake
 from gateway.webhooks.gate import hook
@@ -26,14 +27,10 @@ REFUSED_AMOUNT = {"ResultCode": "C2B00013", "ResultDesc": "Invalid Amount"}
 CODE_LENGTH = range(3, 13)
 
 
-def _keep(request: HttpRequest, *, route: str, subject: str, body: str | None = None) -> None:
+def _keep(request: HttpRequest, *, route: str, subject: str, body: str) -> None:
     """Store the event, then start its task; a broker that is away leaves it to the sweeper."""
     event_id = intake.store(
-        route=route,
-        subject=subject,
-        body=intake.body_text(request) if body is None else body,
-        request=request,
-        at=timezone.now(),
+        route=route, subject=subject, body=body, request=request, at=timezone.now()
     )
     try:
         handle_event.delay(event_id)
@@ -44,7 +41,7 @@ def _keep(request: HttpRequest, *, route: str, subject: str, body: str | None = 
 @hook("POST")
 def daraja_stk(request: HttpRequest, token: str) -> HttpResponse:
     """The result of an STK prompt."""
-    _keep(request, route="daraja.stk", subject=token)
+    _keep(request, route="daraja.stk", subject=token, body=intake.body_text(request))
     return JsonResponse(ACCEPTED)
 
 
@@ -96,51 +93,59 @@ def daraja_confirmation(request: HttpRequest) -> HttpResponse:
 @hook("POST")
 def daraja_result(request: HttpRequest, token: str) -> HttpResponse:
     """The result of a reversal or status query."""
-    _keep(request, route="daraja.result", subject=token)
+    _keep(request, route="daraja.result", subject=token, body=intake.body_text(request))
     return JsonResponse(ACCEPTED)
 
 
 @hook("POST")
 def sms_inbound(request: HttpRequest) -> HttpResponse:
-    """A message from a phone."""
-    _keep(request, route="sms.inbound", subject=_form(request, "id"))
-    return HttpResponse(status=200)
+    """A message from a phone, kept without what looks like a PIN."""
+    return _keep_form(request, route="sms.inbound", subject="id", clean=redact_message)
 
 
 @hook("POST")
 def sms_delivery(request: HttpRequest) -> HttpResponse:
     """What became of a message we sent."""
-    _keep(request, route="sms.delivery", subject=_form(request, "id"))
-    return HttpResponse(status=200)
+    return _keep_form(request, route="sms.delivery", subject="id")
 
 
 @hook("POST")
 def sms_opt_out(request: HttpRequest) -> HttpResponse:
     """A phone wants no more messages."""
-    _keep(request, route="sms.optout", subject=_form(request, "phoneNumber"))
-    return HttpResponse(status=200)
+    return _keep_form(request, route="sms.optout", subject="phoneNumber")
 
 
 @hook("POST")
 def ussd_end(request: HttpRequest) -> HttpResponse:
     """The end of a USSD session, kept without the PINs that its input repeats."""
-    fields: dict[str, Any] = {name: request.POST[name] for name in request.POST}
-    if "input" in fields:
-        fields["input"] = redact(fields["input"])
-    if "lastAppResponse" in fields:
-        fields["lastAppResponse"] = fields["lastAppResponse"][:200]
+    body = intake.body_text(request)
+    fields = intake.form_fields(body)
+    is_read = "sessionId" in fields
     intake.store(
         route="ussd.end",
-        subject=str(fields.get("sessionId", "")),
-        body=json.dumps(fields).replace("\\u0000", ""),
+        subject=fields.get("sessionId", ""),
+        body=json.dumps(_without_pins(fields)) if is_read else mask_numbers(body),
         request=request,
         at=timezone.now(),
-        outcome="done",
+        outcome="done" if is_read else "malformed",
     )
     return HttpResponse(status=200)
 
 
-def _form(request: HttpRequest, name: str) -> str:
-    # Reading the body first keeps it: POST then parses the kept bytes.
-    intake.body_text(request)
-    return str(request.POST.get(name, ""))
+def _keep_form(
+    request: HttpRequest, *, route: str, subject: str, clean: Callable[[str], str] = str
+) -> HttpResponse:
+    body = clean(intake.body_text(request))
+    _keep(request, route=route, subject=intake.form_fields(body).get(subject, ""), body=body)
+    return HttpResponse(status=200)
+
+
+def _without_pins(fields: dict[str, str]) -> dict[str, str]:
+    """Inputs of a session, under whichever of the network's names, are redacted."""
+    cleaned = {
+        name: redact(value) if name in {"input", "text"} else value
+        for name, value in fields.items()
+    }
+    if "lastAppResponse" in cleaned:
+        cleaned["lastAppResponse"] = cleaned["lastAppResponse"][:200]
+    return cleaned

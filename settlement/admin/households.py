@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.admin.base import ReadOnlyInline
@@ -23,6 +26,10 @@ class MeterInline(ReadOnlyInline):
     verbose_name_plural = "meters"
     show_change_link = False
     fields = (linked("meter"), "since", "until")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related("meter").order_by("-validity")
 
     @admin.display(description="since (UTC)")
     def since(self, row: MeterAssignment) -> str:

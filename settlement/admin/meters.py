@@ -68,7 +68,7 @@ class AssignForm(forms.Form):
 
 
 @admin.register(Meter)
-class MeterAdmin(Closable, SimpleHistoryAdmin):  # type: ignore[type-arg]
+class MeterAdmin(Closable, SimpleHistoryAdmin):
     """Devices. Serial and role stay: readings and charges were made by them."""
 
     operator_lookup = "site__operator"

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminURLInputWidget
 
 from accounts.admin.base import AppendOnlyAdmin, ReadOnlyAdmin
 from accounts.admin.columns import linked, percent, price, when
@@ -19,6 +20,10 @@ BOUNDS = ("reference_wei_per_kwh", "floor_wei_per_kwh", "cap_wei_per_kwh")
 
 class TariffForm(forms.ModelForm):  # type: ignore[type-arg]
     """A tariff from an instant on; it takes its revision from the site's last one."""
+
+    document = forms.URLField(
+        required=False, assume_scheme="https", widget=UnfoldAdminURLInputWidget
+    )
 
     class Meta:
         model = Tariff

@@ -41,7 +41,8 @@ class BySlot(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         said = {} if _has_span(request) else {"subtitle": "the last two days; filter for others"}
-        return super().changelist_view(request, {**(extra_context or {}), **said})
+        page: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **said})
+        return page
 
 
 @admin.register(Reading)

@@ -77,6 +77,7 @@ class ProgressInline(ReadOnlyInline):
     model = SplitProgress
     show_change_link = False
     fields = (dai("paid_wei"), "posted_wei")
+    ordering = ("id",)
 
 
 @admin.register(SplitVersion)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,7 +39,7 @@ from tests.replay import findings, replay
 from tests.twin import SLOT, Twin, reading
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-HOUSES, SLOTS, LIMIT, SETTLERS, KILLS = 30, 120, 12, 2, 12
+HOUSES, SLOTS, LIMIT, SETTLERS, KILLS = 20, 75, 6, 2, 12
 PATIENCE_SECONDS = 30.0
 T = TypeVar("T")
 
@@ -179,6 +180,14 @@ def insistently(act: Callable[[], T]) -> T:
             time.sleep(0.02)
 
 
+def has_more_than(*, batches: int) -> bool:
+    return SettlementBatch.objects.count() > batches
+
+
+def is_inbox_empty() -> bool:
+    return not ReadingInbox.objects.exists()
+
+
 def kill_a_settling_backend() -> bool:
     """Kill a backend that is in the middle of a settlement right now; return whether there was."""
     with connections["owner"].cursor() as cursor:
@@ -204,7 +213,7 @@ def test_killed_a_dozen_times_it_comes_to_the_same(server: Server) -> None:
     batches = SettlementBatch.objects.count
 
     def a_backend_dies() -> None:
-        wait_until(kill_a_settling_backend)
+        wait_until(partial(insistently, kill_a_settling_backend))
 
     def the_server_dies() -> None:
         server.kill()
@@ -219,20 +228,19 @@ def test_killed_a_dozen_times_it_comes_to_the_same(server: Server) -> None:
             running.start()
 
         for number in range(KILLS):
-            before = insistently(batches)
-            wait_until(lambda before=before: insistently(batches) >= before + 4)
+            goes_on = partial(has_more_than, batches=insistently(batches) + 3)
+            wait_until(partial(insistently, goes_on))
             time.sleep(rng.random() / 50)
             (a_settler_dies, a_backend_dies, the_server_dies)[number % 3]()
             reference, code = f"REF{number:04}", f"KIS{1 + number:04}"
             payments[reference] = (code, 1_000 + number)
+            pay = partial(
+                twin.village.pay, code, amount_minor=1_000 + number, at=NOW, reference=reference
+            )
             for _ in range(2):
-                insistently(
-                    lambda code=code, number=number, reference=reference: twin.village.pay(
-                        code, amount_minor=1_000 + number, at=NOW, reference=reference
-                    )
-                )
+                insistently(pay)
         assert insistently(ReadingInbox.objects.exists), "killed in the middle, not after the end"
-        wait_until(lambda: not insistently(ReadingInbox.objects.exists))
+        wait_until(partial(insistently, is_inbox_empty))
 
     log = (server.places.log / "postgres.log").read_text()
     assert log.count("was terminated by signal 9") == KILLS // 3

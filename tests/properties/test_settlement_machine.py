@@ -185,7 +185,7 @@ def test_the_books_agree_with_the_model() -> None:
     run_state_machine_as_test(
         Settlement,
         settings=settings(
-            max_examples=settings.default.max_examples // 2,
+            max_examples=settings().max_examples // 2,
             stateful_step_count=50,
             suppress_health_check=list(HealthCheck),
         ),

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from gateway.api import bodies, queries, serializers
 from gateway.api.pagination import ChargePages, Pages
-from gateway.api.schema import PAGE, answers
+from gateway.api.schema import answers
 from gateway.api.views.base import StaffView, checked, now, span
 
 LONGEST_SPAN = timedelta(days=366)
@@ -22,7 +22,7 @@ class HouseholdList(StaffView):
 
     @extend_schema(
         operation_id="households_list",
-        parameters=[serializers.Search, *PAGE],
+        parameters=[serializers.Search, serializers.Paging],
         responses=answers(ok=serializers.Households, problems=(400, 401, 403)),
     )
     def get(self, request: Request) -> Response:
@@ -62,7 +62,7 @@ class HouseholdCharges(StaffView):
         operation_id="households_charges",
         parameters=[
             serializers.Span,
-            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 500}),
+            serializers.Limit,
             OpenApiParameter("cursor", str, description="as in `next` and `previous`"),
         ],
         responses=answers(ok=serializers.Charges, problems=(400, 401, 403, 404)),

@@ -16,7 +16,7 @@ from accounts.models import Site
 from dashboard import queries
 from gateway.api import bodies, serializers, shapes
 from gateway.api.pagination import Pages
-from gateway.api.schema import PAGE, answers
+from gateway.api.schema import answers
 from gateway.api.views.base import PublicView, now, span
 
 LONGEST_SPAN = timedelta(days=31)
@@ -33,8 +33,8 @@ class SiteList(PublicView):
 
     @extend_schema(
         operation_id="sites_list",
-        parameters=PAGE,
-        responses=answers(ok=serializers.Sites),
+        parameters=[serializers.Paging],
+        responses=answers(ok=serializers.Sites, problems=(400,)),
     )
     def get(self, request: Request) -> Response:
         """List the sites that are open, by name."""

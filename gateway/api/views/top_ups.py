@@ -24,7 +24,7 @@ from gateway.api.idempotency import answer_once
 from gateway.api.pagination import Pages
 from gateway.api.problems import Conflict
 from gateway.api.queries import TopUpView
-from gateway.api.schema import IDEMPOTENCY_KEY, PAGE, answers
+from gateway.api.schema import IDEMPOTENCY_KEY, answers
 from gateway.api.views.base import StaffView, checked, now
 
 SUBMIT_TASK = "gateway.providers.tasks.submit_attempt"
@@ -35,8 +35,8 @@ class TopUps(StaffView):
 
     @extend_schema(
         operation_id="top_ups_list",
-        parameters=PAGE,
-        responses=answers(ok=serializers.TopUps, problems=(401, 403, 404)),
+        parameters=[serializers.Paging],
+        responses=answers(ok=serializers.TopUps, problems=(400, 401, 403, 404)),
     )
     def get(self, request: Request, code: str) -> Response:
         """List the household's top-ups, newest first: prompts, and payments to the paybill."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +14,14 @@ from gateway.providers.daraja.client import EAST_AFRICA
 from gateway.providers.interface import Notification
 
 CURRENCY = "KES"
+
+_RECEIPT = re.compile(r"[A-Za-z0-9]{4,40}")
+_REQUEST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+_DIGITS = re.compile(r"[0-9]{7,15}")
+
+
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a body of the wrong shape, size or depth raises."""
 
 
 class MalformedCallback(ValueError):
@@ -35,17 +44,19 @@ def stk_notification(body: str) -> Notification:
         callback = json.loads(body, parse_float=Decimal)["Body"]["stkCallback"]
         items = _items(callback.get("CallbackMetadata"))
         amount = items.get("Amount")
-        phone = items.get("PhoneNumber")
+        receipt = items.get("MpesaReceiptNumber")
+        phone = str(items.get("PhoneNumber") or "")
         return Notification(
-            provider_request=str(callback["CheckoutRequestID"])[:80],
+            provider_request=_plain(callback["CheckoutRequestID"], _REQUEST),
             is_success=str(callback["ResultCode"]) == "0",
-            reference=str(items.get("MpesaReceiptNumber") or "")[:40],
+            reference=_plain(receipt, _RECEIPT) if receipt else "",
             amount_minor=(
                 None if amount is None else minor_from_string(text=str(amount), currency=CURRENCY)
             ),
-            phone=None if phone is None else f"+{phone}",
+            # Masked numbers say nothing.
+            phone=f"+{phone}" if _DIGITS.fullmatch(phone) else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise MalformedCallback(f"stk callback: {error!r}"[:200]) from error
 
 
@@ -55,13 +66,25 @@ def paybill_notice(body: str) -> PaybillNotice:
         fields = json.loads(body)
         paid_at = datetime.strptime(str(fields["TransTime"]), "%Y%m%d%H%M%S")  # noqa: DTZ007
         return PaybillNotice(
-            reference=str(fields["TransID"])[:64],
-            account_text=str(fields.get("BillRefNumber") or "")[:64],
+            reference=_plain(fields["TransID"], _RECEIPT),
+            account_text=printable(fields.get("BillRefNumber") or "")[:64],
             amount_minor=minor_from_string(text=str(fields["TransAmount"]), currency=CURRENCY),
             paid_at=paid_at.replace(tzinfo=EAST_AFRICA),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise MalformedCallback(f"paybill notice: {error!r}"[:200]) from error
+
+
+def printable(value: object) -> str:
+    """Return a text that PostgreSQL takes: JSON can also spell NULs and half characters."""
+    return "".join(character for character in str(value) if character.isprintable()).strip()
+
+
+def _plain(value: object, form: re.Pattern[str]) -> str:
+    text = str(value)
+    if form.fullmatch(text) is None:
+        raise ValueError(f"{text[:80]!r} is no id")
+    return text
 
 
 def _items(metadata: Any) -> dict[str, Any]:

@@ -12,7 +12,12 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from gateway.providers.interface import ProviderRefused, ProviderUnavailable
+from gateway.outbound import was_never_sent
+from gateway.providers.interface import (
+    ProviderRefused,
+    ProviderUnavailable,
+    ProviderUnreachable,
+)
 
 EAST_AFRICA = ZoneInfo("Africa/Nairobi")
 TIMEOUT_SECONDS = (5, 20)
@@ -20,6 +25,9 @@ TOKEN_MARGIN = timedelta(seconds=60)
 STILL_PROCESSING = "500.001.1001"
 BAD_TOKEN = "404.001.03"  # noqa: S105 - an error code
 PULL_PAGE_ROWS = 100
+REFUSALS = {"500.001.1001", "500.003.02", "500.003.03"}
+"""Codes of HTTP 500 that say no (busy subscriber, spike arrest, quota). After any other 5xx the
+prompt may be on the phone all the same; every 4xx is a refusal."""
 
 
 class Daraja:
@@ -147,29 +155,40 @@ class Daraja:
         }
 
     def _post(self, path: str, body: dict[str, Any], *, at: datetime) -> dict[str, Any]:
+        response, answer = self._sent(path, body, at=at)
+        if _is_token_refused(response, answer):
+            # Daraja did nothing but look at the token, so asking again is safe.
+            self._token_ends_at = None
+            response, answer = self._sent(path, body, at=at)
+        if _is_token_refused(response, answer):
+            self._token_ends_at = None
+            raise ProviderRefused(code=BAD_TOKEN, text="the access token was not accepted")
+        if "errorCode" in answer:
+            code, text = str(answer["errorCode"]), str(answer.get("errorMessage", ""))
+            if code.startswith("5") and code not in REFUSALS:
+                raise ProviderUnavailable(f"daraja {path}: {code} {text}")
+            raise ProviderRefused(code=code, text=text)
+        if not response.ok:
+            raise ProviderUnavailable(f"daraja {path}: HTTP {response.status_code}")
+        return answer
+
+    def _sent(
+        self, path: str, body: dict[str, Any], *, at: datetime
+    ) -> tuple[requests.Response, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {self._access_token(at)}"}
         try:
             response = self._session.post(
                 self.base_url + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS
             )
             answer = json.loads(response.text, parse_float=Decimal)
-        except (requests.RequestException, ValueError) as error:
-            raise ProviderUnavailable(f"daraja {path}: {error}") from error
+        except requests.RequestException as error:
+            kind = ProviderUnreachable if was_never_sent(error) else ProviderUnavailable
+            raise kind(f"daraja {path}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ProviderUnavailable(f"daraja {path}: {error!r}") from error
         if not isinstance(answer, dict):
             raise ProviderUnavailable(f"daraja {path}: the answer is no object")
-        if (
-            response.status_code == requests.codes.unauthorized
-            or answer.get("errorCode") == BAD_TOKEN
-        ):
-            self._token_ends_at = None
-            raise ProviderUnavailable(f"daraja {path}: the access token was not accepted")
-        if "errorCode" in answer:
-            raise ProviderRefused(
-                code=str(answer["errorCode"]), text=str(answer.get("errorMessage", ""))
-            )
-        if not response.ok:
-            raise ProviderUnavailable(f"daraja {path}: HTTP {response.status_code}")
-        return answer
+        return response, answer
 
     def _access_token(self, at: datetime) -> str:
         with self._lock:
@@ -187,6 +206,12 @@ class Daraja:
                 self._token = str(answer["access_token"])
                 life = timedelta(seconds=int(answer["expires_in"]))
             except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-                raise ProviderUnavailable(f"daraja token: {error}") from error
+                # Without a token nothing was asked of it yet.
+                raise ProviderUnreachable(f"daraja token: {error}") from error
             self._token_ends_at = at + max(life - TOKEN_MARGIN, timedelta())
             return self._token
+
+
+def _is_token_refused(response: requests.Response, answer: dict[str, Any]) -> bool:
+    is_unauthorized = response.status_code == requests.codes.unauthorized
+    return is_unauthorized or answer.get("errorCode") == BAD_TOKEN

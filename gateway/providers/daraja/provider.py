@@ -13,13 +13,18 @@ from accounts.attempts import Answer
 from accounts.models import Rail, TopUpAttempt
 from accounts.money import minor_from_string, minor_per_major
 from accounts.topups import ConfirmedPayment
-from gateway.providers.daraja.callbacks import CURRENCY
+from gateway.providers.daraja.callbacks import CURRENCY, UNREADABLE, printable
 from gateway.providers.daraja.client import PULL_PAGE_ROWS, Daraja
-from gateway.providers.interface import ProviderRefused, ProviderUnavailable
+from gateway.providers.interface import (
+    ProviderRefused,
+    ProviderUnavailable,
+    UnreadableRow,
+)
 
 PAID = "0"
 UNDER_PROCESSING = "4999"
 LONGEST_PULL = timedelta(hours=48)
+MOST_MINOR = 10**12
 
 
 class DarajaProvider:
@@ -52,7 +57,9 @@ class DarajaProvider:
         code, text = result
         return Answer(is_final=True, is_paid=code == PAID, code=code, text=text)
 
-    def payments(self, *, since: datetime, until: datetime) -> Iterator[ConfirmedPayment]:
+    def payments(
+        self, *, since: datetime, until: datetime
+    ) -> Iterator[ConfirmedPayment | UnreadableRow]:
         """Yield the rows of the pulled statement; see Provider."""
         begin = since
         while begin < until:
@@ -60,8 +67,7 @@ class DarajaProvider:
             offset = 0
             while True:
                 rows = self._page(since=begin, until=end, offset=offset)
-                for row in rows:
-                    yield self._payment(row)
+                yield from map(self._payment, rows)
                 if len(rows) < PULL_PAGE_ROWS:
                     break
                 offset += len(rows)
@@ -73,20 +79,25 @@ class DarajaProvider:
         except ProviderRefused as refusal:
             raise ProviderUnavailable(f"statement refused: {refusal}") from refusal
 
-    def _payment(self, row: dict[str, Any]) -> ConfirmedPayment:
+    def _payment(self, row: Any) -> ConfirmedPayment | UnreadableRow:
+        reference = ""
         try:
+            reference = printable(row["transactionId"])[:64]
             paid_at = datetime.fromisoformat(str(row["trxDate"]))
+            amount_minor = minor_from_string(text=str(row["amount"]), currency=CURRENCY)
+            if not reference or not 0 < amount_minor <= MOST_MINOR:
+                raise ValueError("no receipt, or an amount that is none")
             return ConfirmedPayment(
                 rail=self.rail,
-                reference=str(row["transactionId"]),
-                amount_minor=minor_from_string(text=str(row["amount"]), currency=CURRENCY),
+                reference=reference,
+                amount_minor=amount_minor,
                 currency=CURRENCY,
                 paid_at=paid_at if paid_at.tzinfo else paid_at.replace(tzinfo=UTC),
-                account_text=str(row.get("billreference") or ""),
-                payer_phone=str(row.get("msisdn") or ""),
+                account_text=printable(row.get("billreference") or ""),
+                payer_phone=printable(row.get("msisdn") or ""),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProviderUnavailable(f"statement row {row!r}: {error!r}"[:200]) from error
+        except UNREADABLE as error:
+            return UnreadableRow(reference=reference, detail=repr(error)[:200])
 
 
 @lru_cache(maxsize=16)

@@ -5,23 +5,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0002_ledger'),
+        ("accounts", "0002_ledger"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StatementCursor',
+            name="StatementCursor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('read_until', models.DateTimeField()),
-                ('failures_in_a_row', models.PositiveIntegerField(default=0)),
-                ('last_failure', models.CharField(blank=True, max_length=200)),
-                ('last_success_at', models.DateTimeField(blank=True, null=True)),
-                ('rail', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='statement_cursor', to='accounts.rail')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("read_until", models.DateTimeField()),
+                ("failures_in_a_row", models.PositiveIntegerField(default=0)),
+                ("last_failure", models.CharField(blank=True, max_length=200)),
+                ("last_success_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "rail",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="statement_cursor",
+                        to="accounts.rail",
+                    ),
+                ),
             ],
         ),
     ]

@@ -45,6 +45,7 @@ TEXTS = {
         "Enter your mobile money PIN there. Never send a PIN by SMS."
     ),
     "unknown_word": "We did not understand. Send HELP for the words you can use.",
+    "try_later": "This does not work right now. Please send it again in a few minutes.",
     "vote_not_open": "No vote is open now. We will send you an SMS when one opens.",
     "rate": (
         "The exchange rate of the month has changed. The balance of {code} is still {funds}: "

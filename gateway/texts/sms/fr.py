@@ -48,6 +48,7 @@ TEXTS = {
         "Validez-la avec votre code mobile money. Jamais de PIN par SMS."
     ),
     "unknown_word": "Nous n'avons pas compris. Envoyez AIDE pour la liste des mots.",
+    "try_later": "Cela ne marche pas pour le moment. Renvoyez votre SMS dans quelques minutes.",
     "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
     "rate": (
         "Le taux de change du mois a changé. Le solde de {code} reste {funds} : "

@@ -48,6 +48,7 @@ TEXTS = {
         "Weka PIN ya pesa za simu hapo. Usitume PIN kwa SMS."
     ),
     "unknown_word": "Hatujaelewa. Tuma MSAADA kupata orodha ya maneno.",
+    "try_later": "Haiwezekani kwa sasa. Tafadhali tuma tena baada ya dakika chache.",
     "vote_not_open": "Hakuna kura iliyo wazi sasa. Tutakutumia SMS kura ikifunguliwa.",
     "rate": (
         "Kiwango cha kubadilisha pesa cha mwezi kimebadilika. Salio la {code} bado ni {funds}: "

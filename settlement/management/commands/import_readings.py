@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import Site
 from settlement import imports
-from settlement.imports import Chunk, Settler, Tally
+from settlement.imports import Chunk, NoSplit, Settler, Tally
 from settlement.long_form import UNITS, Layout, Refused, Source, UnusableFile, lines, opened
 
 SHOWN_LINES = 20
@@ -73,9 +73,9 @@ class Command(BaseCommand):
         if report_to is not None and report_to.resolve() == options["file"].resolve():
             raise CommandError("The report would overwrite the file: give it another name.")
         tally = Tally()
-        settler = Settler(site=site) if options["settle"] else None
         began = time.monotonic()
         try:
+            settler = Settler(site=site) if options["settle"] else None
             with ExitStack() as stack:
                 if options["dry_run"]:
                     stack.enter_context(_undone())
@@ -97,6 +97,8 @@ class Command(BaseCommand):
                         settler.settle(at=timezone.now())
                     progress.show(tally)
                 progress.clear()
+        except NoSplit as error:
+            raise CommandError(f"{error}.") from error
         except (UnusableFile, OSError) as error:
             raise CommandError(f"{error} ({_counts(tally)})") from error
         self._conclude(tally, settler, options, time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Callbacks that come at the worst moment, over real HTTP with the sandbox's Daraja."""
+"""The paybill's statement beside its confirmations, over real HTTP with the sandbox's Daraja."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import pytest
 import requests
 from django.utils import timezone
 
-from accounts.models import Payment, Rail, TopUpAttempt
-from gateway.providers import collection
-from gateway.providers.interface import Notification
+from accounts.models import Payment, Rail
 from gateway.providers.models import StatementCursor
 from gateway.providers.tasks import pull_payments
 from tests.over_http import (
-    MPESA_PIN,
     Outside,
     demo,
     eventually,
@@ -31,29 +28,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "owner"]),
     pytest.mark.usefixtures("worker"),
 ]
-
-
-def test_a_callback_read_while_our_request_is_answered_is_no_mismatch(
-    kisima: Village, outside: Outside
-) -> None:
-    """The handler loaded the attempt before its request was answered, and goes on after."""
-    kisima.household("KIS0001")
-    outside.fault("daraja", "never", topic="stk")
-    phone = outside.phone()
-    phone.dial("3*500*1")
-    answer = phone.answer(phone.wait_for_prompt(), pin=MPESA_PIN)
-    stale = eventually(lambda: TopUpAttempt.objects.filter(state="pending").first())
-    stale.state, stale.provider_request = TopUpAttempt.State.SUBMITTING, ""
-    collection.notified(
-        attempt=stale,
-        notification=Notification(
-            provider_request=answer["id"], is_success=True, reference=answer["receipt"]
-        ),
-        at=timezone.now(),
-    )
-    attempt = TopUpAttempt.objects.get()
-    assert (attempt.state, attempt.has_mismatch) == ("succeeded", False)
-    assert Payment.objects.get().reference == answer["receipt"]
 
 
 def test_a_confirmation_does_not_hide_what_the_statement_showed_before_it(
