@@ -67,10 +67,14 @@ class Country:
     sites: tuple[Site, ...]
     households_per_site: int
 
+    def code(self, number: int) -> str:
+        """The account code of a household; numbers count from 1 through all sites."""
+        return f"{self.prefix}{number:06d}"
+
     def serials(self, index: int) -> list[str]:
         """Meters of the site at the index."""
         first = index * self.households_per_site + 1
-        return [f"SM{self.prefix}{n:06d}" for n in range(first, first + self.households_per_site)]
+        return [f"SM{self.code(n)}" for n in range(first, first + self.households_per_site)]
 
     def readings(self, index: int, *, starts_at: datetime, slots: int, rng: Random) -> Iterator[Row]:
         """One site's inbox rows, slot by slot; energy of 1 to 50 Wh, in milliwatt-hours."""
@@ -84,14 +88,19 @@ class Country:
 
 
 def found(
-    *, prefix: str, sites_count: int, households_per_site: int, phone_series: str = "99"
+    *,
+    prefix: str,
+    sites_count: int,
+    households_per_site: int,
+    phone_series: str = "99",
+    first_slot_at: datetime = FIRST_SLOT_AT,
 ) -> Country:
     """Found a country whose books opened BEFORE the first slot.
 
     prefix: three letters that codes begin with; phones are +2547, two digits of phone_series and
     six digits.
     """
-    at = FIRST_SLOT_AT - BEFORE
+    at = first_slot_at - BEFORE
     name = f"{SLUG}-{prefix.lower()}"
     operator = sites.open_operator(slug=name, name=name, at=at)
     rail = Rail.objects.create(
@@ -103,7 +112,7 @@ def found(
         min_top_up_minor=1_000,
         max_top_up_minor=15_000_000,
     )
-    partitions.keep(first=at.date(), last=(FIRST_SLOT_AT + timedelta(days=62)).date())
+    partitions.keep(first=at.date(), last=(first_slot_at + timedelta(days=62)).date())
     made = tuple(
         _site(operator=operator, rail=rail, slug=f"{name}-{index}", at=at)
         for index in range(sites_count)
@@ -139,7 +148,7 @@ def _site(*, operator: Operator, rail: Rail, slug: str, at: datetime) -> Site:
     )
     splits.publish(site=site, lines=SPLIT, valid_from=at, at=at)
     for number, ticks in enumerate(PRICE_TICKS):
-        starts_at = at if number == 0 else FIRST_SLOT_AT + number * timedelta(hours=1)
+        starts_at = at if number == 0 else at + BEFORE + number * timedelta(hours=1)
         prices.publish(
             site=site, tariff=tariff, starts_at=starts_at, wei_per_kwh=ticks * TICK, at=starts_at
         )
@@ -162,7 +171,7 @@ def _people(*, country: Country, index: int, site: Site, series: str, at: dateti
             },
         )
     ids = Household.objects.filter(
-        code__range=(f"{country.prefix}{first:06d}", f"{country.prefix}{last:06d}")
+        code__range=(country.code(first), country.code(last))
     ).values_list("pk", flat=True)
     legs = [Leg(kind="household_funds", household_id=pk, amount=FUNDS_WEI) for pk in ids]
     ledger.post(

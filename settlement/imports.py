@@ -134,7 +134,7 @@ class _Work:
     slot: timedelta = field(init=False)
     months: set[date] = field(default_factory=set)
     chunk: Chunk = field(default_factory=Chunk)
-    pending: dict[tuple[str, datetime], _Sound] = field(default_factory=dict)
+    pending: dict[tuple[str, datetime], list[_Sound]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.zone = ZoneInfo(self.site.time_zone)
@@ -160,14 +160,7 @@ class _Work:
             return
         self.chunk.rounded_lines += judged.is_rounded
         key = (judged.interval.serial, judged.interval.starts_at)
-        first = self.pending.setdefault(key, judged)
-        if first is judged:
-            return
-        if first.interval == judged.interval:
-            self.chunk.known_already += 1
-        else:
-            detail = f"line {first.line.number} says {first.line.energy[:40]}"
-            self.chunk.refused.append(_conflict(judged.line, detail))
+        self.pending.setdefault(key, []).append(judged)
 
     def flush(self) -> Chunk:
         """Write what waits and return the chunk."""
@@ -219,22 +212,31 @@ class _Work:
         )
         return _Sound(line=line, interval=interval, is_rounded=is_rounded)
 
-    def _fresh(self, pending: dict[tuple[str, datetime], _Sound], done: Chunk) -> list[Interval]:
-        """Leave out what is held already; refuse what contradicts it."""
-        held: dict[tuple[str, datetime], int] = {}
-        for serial, starts_at, energy in readings.held(
-            site=self.site, intervals=[sound.interval for sound in pending.values()]
-        ):
-            held[serial, starts_at] = energy
+    def _fresh(
+        self, pending: dict[tuple[str, datetime], list[_Sound]], done: Chunk
+    ) -> list[Interval]:
+        """Leave out what is held already or said again; refuse what contradicts it."""
+        intervals = [sounds[0].interval for sounds in pending.values()]
+        held = {
+            (serial, starts_at): energy
+            for serial, starts_at, energy in readings.held(site=self.site, intervals=intervals)
+        }
         fresh = []
-        for key, sound in pending.items():
-            if key not in held:
-                fresh.append(sound.interval)
-            elif held[key] == sound.interval.energy_milliwatt_hours:
-                done.known_already += 1
+        for key, sounds in pending.items():
+            first = sounds[0]
+            if key in held:
+                energy, said_by = held[key], f"the slot is known with {wh_string(held[key])} Wh"
             else:
-                detail = f"the slot is known with {wh_string(held[key])} Wh"
-                done.refused.append(_conflict(sound.line, detail))
+                fresh.append(first.interval)
+                done.known_already -= 1
+                energy = first.interval.energy_milliwatt_hours
+                said_by = f"line {first.line.number} says {first.line.energy[:40]}"
+            for sound in sounds:
+                if sound.interval.energy_milliwatt_hours == energy:
+                    done.known_already += 1
+                else:
+                    conflict = Refused(line=sound.line, reason=Reason.CONFLICTING, detail=said_by)
+                    done.refused.append(conflict)
         return fresh
 
     def _keep_partitions(self, slots: Iterable[tuple[str, datetime]]) -> None:
@@ -252,10 +254,6 @@ def _sample(interval: Interval) -> MeterSample:
         ends_at=interval.ends_at,
         energy_milliwatt_hours=interval.energy_milliwatt_hours,
     )
-
-
-def _conflict(line: Line, detail: str) -> Refused:
-    return Refused(line=line, reason=Reason.CONFLICTING, detail=detail)
 
 
 class NoSplit(LookupError):

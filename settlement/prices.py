@@ -7,13 +7,18 @@ from fractions import Fraction
 
 from django.db import IntegrityError, transaction
 
+from accounts import ledger
 from accounts.models import Site
 from settlement import pricing
-from settlement.models import Price, SlotTelemetry, Tariff
+from settlement.models import Price, Reading, SlotTelemetry, Tariff
 from settlement.pricing import Rule
 
 STATE_OF_CHARGE_LIFE = timedelta(hours=2)
 """Older than this, a state of charge says nothing: the last price is held."""
+
+
+class AlreadySettled(Exception):
+    """Slots that the price would be for are charged already."""
 
 
 class NoTariff(LookupError):
@@ -44,7 +49,10 @@ def price_at(*, site: Site, at: datetime) -> Price | None:
 
 
 def publish_slot(*, site: Site, at: datetime) -> Price:
-    """Publish the price of the slot that holds the instant; publishing again changes nothing."""
+    """Publish the price of the slot that holds the instant; publishing again changes nothing.
+
+    Raises NoTariff, and AlreadySettled where the slot ended and was charged meanwhile.
+    """
     starts_at = slot_start(at=at, slot_seconds=site.slot_seconds)
     last = price_at(site=site, at=starts_at)
     if last is not None and last.starts_at == starts_at:
@@ -82,9 +90,21 @@ def publish(
     at: datetime,
     state_of_charge_basis_points: int | None = None,
 ) -> Price:
-    """Publish one price; where the slot has one already, that one stays and is returned."""
+    """Publish one price; where the slot has one already, that one stays and is returned.
+
+    Raises AlreadySettled where a reading from `starts_at` on was charged at the price before: the
+    book's lock, which settlement holds too, keeps the two from passing each other.
+    """
     try:
         with transaction.atomic():
+            ledger.lock(book_id=site.book.pk)
+            if Reading.objects.filter(site=site, starts_at__gte=starts_at).exists():
+                known = Price.objects.filter(site=site, starts_at=starts_at)
+                if known.exists():
+                    return known.latest("revision")
+                raise AlreadySettled(
+                    f"slots of {site.slug} from {starts_at:%Y-%m-%d %H:%M} on are settled"
+                )
             return Price.objects.create(
                 site=site,
                 tariff=tariff,

@@ -57,13 +57,15 @@ def publish_prices() -> None:
         with singleton(f"publish:{site.pk}") as is_alone:
             if not is_alone or not Tariff.objects.filter(site=site).exists():
                 continue
-            now = timezone.now()
             try:
-                plant.pull(site=site, at=now)
+                plant.pull(site=site, at=timezone.now())
             except plant.PlantUnavailable as error:
                 # The rule holds the last price without a fresh state of charge.
                 log.warning("plant unavailable", site=site.slug, error=str(error))
-            prices.publish_slot(site=site, at=now)
+            try:
+                prices.publish_slot(site=site, at=timezone.now())
+            except prices.AlreadySettled as error:
+                log.warning("published too late, the last price holds", error=str(error))
 
 
 @shared_task

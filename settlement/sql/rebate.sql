@@ -40,7 +40,8 @@ BEGIN
         SELECT b.* FROM settlement_blockbill b WHERE b.id = ANY (v_bill_ids)
     ), piece AS (
         SELECT b.id AS bill_id, c.energy_milliwatt_hours AS energy,
-            greatest(c.wei_per_milliwatt_hour - p.reference_wei_per_kwh / 1000000, 0) AS above,
+            greatest(c.wei_per_milliwatt_hour
+                - div(p.reference_wei_per_kwh, 1000000), 0) AS above,
             sum(c.energy_milliwatt_hours) OVER (
                 PARTITION BY b.id ORDER BY c.starts_at, c.meter_id
             ) - c.energy_milliwatt_hours AS before

@@ -27,14 +27,6 @@ def morning(now: datetime) -> datetime:
     return now - timedelta(hours=5)
 
 
-@pytest.fixture
-def twin(db: None, now: datetime) -> Twin:
-    twin = Twin.found(at=now)
-    twin.price(ticks=3_000, starts_at=twin.village.founded_at)
-    twin.household("KIS0001")
-    return twin
-
-
 def _of(twin: Twin, code: str = "KIS0001") -> HouseholdAmounts:
     return amounts.of_household(household=twin.households[code])
 
@@ -225,8 +217,10 @@ def test_a_rebate_of_a_late_reading_is_the_blocks_whoever_bore_the_charge(
     old = morning - timedelta(days=20)
     twin.read("SM0001", 20_000, starts_at=old, received_at=now)
     twin.settle(at=now)
-    assert _of(twin).arrears_wei == 0
+    assert (_of(twin).funds_wei, _of(twin).arrears_wei) == (0, 0)
     twin.close_blocks(at=now)
+
+    assert _of(twin).funds_wei == 20_000 * ABOVE
 
 
 def test_bills_are_closed_oldest_first_a_limited_number_at_a_time(
