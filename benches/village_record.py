@@ -3,9 +3,9 @@
 The readings are of two Ugandan villages, 2011-2012, with their gaps (shared/data beside the
 repository, and no part of it). What the data say of themselves: the credit falls by energy x price
 with the night price from 18:00 to 06:00 local time, so an hour is named by its beginning; the
-tariff changed on 6 June 2012 in one village and on 12 June in the other; two thirds of the rises
-between hours that follow each other are whole thousands of shillings once the hour's own charge is
-added, and no rise is below 700, so none is noise.
+tariff changed about noon of 6 June 2012 in one village and of 12 June in the other; two thirds of
+the rises between hours that follow each other are whole thousands of shillings once the hour's own
+charge is added, and no rise is below 700, so none is noise.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ DAY_BEGINS, NIGHT_BEGINS = clock_time(6), clock_time(18)
 
 OLD_TARIFF, NEW_TARIFF = (8_000, 10_000), (3_000, 8_000)
 """Shillings per kWh by day and by night. The day price is p_ref: the lifeline is priced at it."""
-NEW_TARIFF_FROM = {"ug01": date(2012, 6, 12), "ug03": date(2012, 6, 6)}
+CHANGED_AT = clock_time(12)
+CHANGED_ON = {"ug01": date(2012, 6, 12), "ug03": date(2012, 6, 6)}
 NOISE_SHILLINGS = 500
 
 
@@ -110,8 +111,7 @@ def write_part(path: Path, *, first: date, last: date) -> None:
 
 def price_of(name: str, begin: datetime) -> tuple[int, int]:
     """Return (price, p_ref) in shillings per kWh of a local hour."""
-    # The night that began before the change keeps its price.
-    is_new = begin >= datetime.combine(NEW_TARIFF_FROM[name], DAY_BEGINS)
+    is_new = begin >= datetime.combine(CHANGED_ON[name], CHANGED_AT)
     day, night = NEW_TARIFF if is_new else OLD_TARIFF
     return (day if DAY_BEGINS <= begin.time() < NIGHT_BEGINS else night), day
 
@@ -135,7 +135,7 @@ def _pay(found: Recorded, circuit: str, hour: _Hour, before: _Hour | None) -> No
         found.payments[hour.begin.date()].append(payment)
     elif before and before.begin == hour.begin - HOUR and hour.wh:
         found.hours_compared += 1
-        found.hours_alike += abs(rise + cost) <= max(1, cost / 10)
+        found.hours_alike += abs(rise + cost) <= max(Decimal(1), cost / 10)
 
 
 def _rows(path: Path) -> Iterator[list[str]]:

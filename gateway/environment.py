@@ -66,7 +66,7 @@ def whole(name: str, default: int) -> int:
         raise BadSetting(f"{name} must be a whole number, not {value!r}.") from None
 
 
-def listed(name: str, default: str) -> list[str]:
+def listed(name: str, default: str | None = None) -> list[str]:
     """Return setting `name` as a list: commas between, blanks dropped."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 

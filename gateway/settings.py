@@ -16,7 +16,7 @@ SECRET_KEY = environment.text("SECRET_KEY")
 DEBUG = False
 DEMO = environment.flag("DEMO")
 TESTING = "pytest" in sys.modules
-ALLOWED_HOSTS = environment.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver")
+ALLOWED_HOSTS = environment.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
     "unfold",
@@ -212,11 +212,14 @@ CELERY_BEAT_SCHEDULE = {
     "pull rail statements": {"task": "gateway.providers.tasks.pull_payments", "schedule": 30.0},
     "attach suspense": {"task": "gateway.providers.tasks.attach_suspense", "schedule": 60.0},
     "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
+    "forget old answers": {"task": "gateway.api.tasks.forget_answers", "schedule": 3600.0},
     "fetch rates": {"task": "gateway.rates.tasks.fetch_rates", "schedule": 600.0},
 }
 
 PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-HOOK_SECRETS = environment.listed("HOOK_SECRETS", "")
+HOOK_SECRETS = environment.listed("HOOK_SECRETS")
+if not HOOK_SECRETS:
+    raise environment.BadSetting("HOOK_SECRETS is empty: give one or two secrets, commas between.")
 HOOK_ALLOWED_IPS = environment.listed("HOOK_ALLOWED_IPS", "")
 PIN_PEPPER = environment.text("PIN_PEPPER", SECRET_KEY)
 

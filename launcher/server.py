@@ -126,14 +126,19 @@ class Server:
             if f"{name}_FILE" not in os.environ:
                 os.environ.setdefault(name, value)
         self._write_state()
-        self._manage(supervisor, "Migrating the database", "migrate", "--database", "owner")
         self._progress.begin("Starting the sandbox of the outside services")
         supervisor.start(self._sandbox())
         self._progress.done()
+        # One process for both: most of a second start is Django's own.
+        self._manage(
+            supervisor,
+            "Migrating the database and loading the demo",
+            *("load_demo", "--migrate"),
+            show_lines=True,
+        )
+        self._progress.begin("Starting the worker, the scheduler and the web server")
         supervisor.start(self._worker())
-        self._manage(supervisor, "Loading the demo", "load_demo", show_lines=True)
         supervisor.start(self._beat())
-        self._progress.begin("Starting the web server")
         supervisor.start(self._web())
         self._progress.done()
         self._welcome()

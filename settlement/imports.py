@@ -228,15 +228,14 @@ class _Work:
                 energy, said_by = held[key], f"the slot is known with {wh_string(held[key])} Wh"
             else:
                 fresh.append(first.interval)
-                done.known_already -= 1
                 energy = first.interval.energy_milliwatt_hours
                 said_by = f"line {first.line.number} says {first.line.energy[:40]}"
-            for sound in sounds:
-                if sound.interval.energy_milliwatt_hours == energy:
-                    done.known_already += 1
-                else:
-                    conflict = Refused(line=sound.line, reason=Reason.CONFLICTING, detail=said_by)
-                    done.refused.append(conflict)
+            others = [each for each in sounds if each.interval.energy_milliwatt_hours != energy]
+            done.refused += [
+                Refused(line=other.line, reason=Reason.CONFLICTING, detail=said_by)
+                for other in others
+            ]
+            done.known_already += len(sounds) - len(others) - (key not in held)
         return fresh
 
     def _keep_partitions(self, slots: Iterable[tuple[str, datetime]]) -> None:

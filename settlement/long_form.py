@@ -127,7 +127,7 @@ def opened(path: Path) -> Iterator[Source]:
         raw.seek(0)
         unpacked = gzip.GzipFile(fileobj=raw) if is_gzip else raw
         # Unknown bytes become U+FFFD and fail on their own line.
-        text = TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="\n")  # type: ignore[arg-type]
+        text = TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="\n")
         yield Source(name=path.name, size=path.stat().st_size, raw=raw, text=text)
 
 

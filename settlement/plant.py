@@ -74,19 +74,31 @@ def _telemetry(*, site: Site, row: dict[str, Any], at: datetime) -> SlotTelemetr
     try:
         starts_at = datetime.fromisoformat(row["slot_starts_at"])
         charge = int(Decimal(str(row["soc_percent"])) * 100)
+        production = _milliwatt_hours(row["pv_wh"])
+        battery_out = _milliwatt_hours(row.get("battery_discharge_wh", 0))
+        generator = _milliwatt_hours(row.get("generator_wh", 0))
         return SlotTelemetry(
             site=site,
             starts_at=starts_at,
             ends_at=starts_at + timedelta(seconds=int(row["slot_seconds"])),
             state_of_charge_basis_points=min(max(charge, 0), 10_000),
-            production_milliwatt_hours=_milliwatt_hours(row["pv_wh"]),
+            production_milliwatt_hours=production,
             battery_in_milliwatt_hours=_milliwatt_hours(row.get("battery_charge_wh", 0)),
-            battery_out_milliwatt_hours=_milliwatt_hours(row.get("battery_discharge_wh", 0)),
+            battery_out_milliwatt_hours=battery_out,
             feeder_milliwatt_hours=_milliwatt_hours(row.get("feeder_wh", 0)),
+            solar_share_basis_points=_solar_share(
+                solar=production + battery_out, generator=generator
+            ),
             received_at=at,
         )
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise PlantUnavailable(f"plant of {site.slug}: {error!r} in {row!r}"[:400]) from error
+
+
+def _solar_share(*, solar: int, generator: int) -> int:
+    """The part of a slot's supply that is no diesel, in basis points, rounded down."""
+    supply = solar + generator
+    return 10_000 if supply <= 0 else solar * 10_000 // supply
 
 
 def _milliwatt_hours(watt_hours: Any) -> int:

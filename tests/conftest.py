@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.twin import Twin
 from tests.village import Village
 
 # The same examples every time; HYPOTHESIS_PROFILE=explore looks for new ones.
@@ -79,3 +80,18 @@ def now() -> datetime:
 def village(db: None, now: datetime) -> Village:
     """Kisima: a site with prices, a split, a rail and no household yet."""
     return Village.found(at=now)
+
+
+@pytest.fixture
+def twin(db: None, now: datetime) -> Twin:
+    """Kisima beside its model: a price and KIS0001 with meter SM0001, which has no funds."""
+    twin = Twin.found(at=now)
+    twin.price(ticks=3_000, starts_at=twin.village.founded_at)
+    twin.household("KIS0001")
+    return twin
+
+
+@pytest.fixture
+def slot(now: datetime) -> datetime:
+    """A slot that ended: 11:15 to 11:30 in Nairobi."""
+    return now - timedelta(minutes=45)

@@ -40,8 +40,13 @@ def staff(*, name: str, village: Village | None, **fields: bool) -> User:
     return User.objects.create(username=name, operator=operator, **{"is_staff": True, **fields})
 
 
-def live(*, now: datetime, households: int = 6, slot_seconds: int = 900) -> LivingVillage:
-    """Found Kisima and live through its last slots: household n uses n x 10 Wh in each."""
+def live(
+    *, now: datetime, households: int = 6, slot_seconds: int = 900, slots: int = SLOTS
+) -> LivingVillage:
+    """Found Kisima and live through its last slots: household n uses n x 10 Wh in each.
+
+    Before them a price of 3,000 ticks was in force.
+    """
     village = Village.found(at=now, slot_seconds=slot_seconds)
     at = slot_start(at=now, slot_seconds=slot_seconds)
     people = [
@@ -54,11 +59,12 @@ def live(*, now: datetime, households: int = 6, slot_seconds: int = 900) -> Livi
     for person in people:
         village.pay(person.code, amount_minor=50_000, at=at - timedelta(hours=6))
     slot = timedelta(seconds=slot_seconds)
+    village.price(ticks=3_000, starts_at=village.founded_at)
     samples = []
-    for number in range(SLOTS):
-        begin = at - slot * (SLOTS - number)
+    for number in range(slots):
+        begin = at - slot * (slots - number)
         village.price(ticks=3_000 + 100 * number, starts_at=begin)
-        _plant(village=village, begin=begin, slot=slot, charge=4_000 + 100 * number)
+        _plant(village=village, begin=begin, slot=slot, charge=(4_000 + 100 * number) % 10_001)
         used = [(f"SM{index:04d}", index * 10 * WATT_HOURS) for index in range(1, households + 1)]
         samples += [
             MeterSample(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.pagination import CursorPagination, LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -21,7 +20,7 @@ class Pages(LimitOffsetPagination):
     max_limit = MOST_PER_PAGE
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         """Return the page asked for. Raises ValidationError."""
         Paging(data=request.query_params).is_valid(raise_exception=True)
@@ -37,7 +36,7 @@ class ChargePages(CursorPagination):
     max_page_size = MOST_PER_PAGE
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         """Return the page asked for. Raises ValidationError; NotFound for a broken cursor."""
         Limit(data=request.query_params).is_valid(raise_exception=True)

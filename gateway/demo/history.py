@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.models import Rail, Site
 from gateway.demo import kisima
 from gateway.providers import collection
-from gateway.providers.daraja.provider import shared_client
+from gateway.providers.daraja.registration import register
 from gateway.rates import fetching
 from settlement import gaps, partitions, plant, prices, readings, rebates, settle
 from settlement.models import HeadEndCursor
@@ -32,7 +32,7 @@ def make(*, site: Site, at: datetime, tell: Tell) -> None:
     partitions.keep_ahead(at=at)
     fetching.fetch(at=at)
     tell("registering the paybill")
-    _register(at=at)
+    register(phone="254711000000", at=at)
     if HeadEndCursor.objects.filter(site=site).exists():
         return
     tell("opening funds by paybill")
@@ -62,15 +62,6 @@ def _live(*, site: Site, begin: datetime, until: datetime) -> None:
     settle.run_all(site_id=site.pk, at=until)
     rebates.run(site_id=site.pk, at=until)
     gaps.find(site=site, day=begin.date(), at=until)
-
-
-def _register(*, at: datetime) -> None:
-    hooks = f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}/daraja"
-    client = shared_client()
-    client.register_urls(
-        confirmation_url=f"{hooks}/confirmation", validation_url=f"{hooks}/validation", at=at
-    )
-    client.register_pull(phone="254711000000", callback_url=f"{hooks}/result/pull", at=at)
 
 
 def _fund(*, site: Site, since: datetime) -> None:

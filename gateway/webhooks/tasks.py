@@ -15,7 +15,13 @@ def handle_event(event_id: int) -> None:
 
 
 @shared_task
+def start_events(event_ids: list[int]) -> None:
+    """Start the handling of events that came at the same time."""
+    for event_id in event_ids:
+        handle_event.delay(event_id)
+
+
+@shared_task
 def sweep_events() -> None:
     """Start the handling of events whose task was lost or has to be tried again."""
-    for event_id in events.due(at=timezone.now()):
-        handle_event.delay(event_id)
+    start_events(events.due(at=timezone.now()))

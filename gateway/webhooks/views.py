@@ -15,9 +15,8 @@ from accounts.topups import normalise_code
 from gateway.providers.daraja.callbacks import MalformedCallback, paybill_notice
 from gateway.sms.redaction import mask_numbers, redact_message
 from gateway.ussd.redaction import redact
-from gateway.webhooks import intake
+from gateway.webhooks import bell, intake
 from gateway.webhooks.gate import hook
-from gateway.webhooks.tasks import handle_event
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +32,7 @@ def _keep(request: HttpRequest, *, route: str, subject: str, body: str) -> None:
         route=route, subject=subject, body=body, request=request, at=timezone.now()
     )
     try:
-        handle_event.delay(event_id)
+        bell.ring(event_id=event_id)
     except OperationalError as error:
         log.warning("broker away, event left to the sweeper", route=route, error=str(error))
 

@@ -7,24 +7,32 @@ hands it to the hooks when, in which order and as often as it likes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pytest
 import requests
+from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Household, Notice, TopUpAttempt
 from gateway.providers import collection
+from gateway.providers.daraja.provider import shared_client
 from gateway.sms import delivery
 from gateway.ussd.actions import start_top_up
 from gateway.webhooks import events
 from gateway.webhooks.models import InboundEvent
+from sandbox.app import create_sandbox
+from settlement.meters import registry
+from tests.village import Village
 
 PHONE = "+254711000001"
 MPESA_PIN = "4826"
@@ -49,7 +57,8 @@ class Hooks:
         self, path: str, body: str | bytes = b"", *, content_type: str = FORM, **extra: Any
     ) -> HttpResponse:
         url = f"/hooks/{self.secret}/{path}"
-        answer = self.client.post(url, data=body, content_type=content_type, **extra)
+        # generic() sends the bytes as they are, whatever the content type says of them.
+        answer = self.client.generic("POST", url, body, content_type=content_type, **extra)
         assert isinstance(answer, HttpResponse)
         return answer
 
@@ -113,7 +122,9 @@ def asked(household: Household, *, amount_minor: int = 50_000, key: str = "key-1
     return TopUpAttempt.objects.get(top_up__idempotency_key=key)
 
 
-def prompted(household: Household, *, amount_minor: int = 50_000, key: str = "key-1") -> TopUpAttempt:
+def prompted(
+    household: Household, *, amount_minor: int = 50_000, key: str = "key-1"
+) -> TopUpAttempt:
     """The prompt is on the phone."""
     attempt = asked(household, amount_minor=amount_minor, key=key)
     collection.submit(attempt_id=attempt.pk, at=timezone.now())
@@ -152,7 +163,6 @@ class World:
 
     url: str
     hooks: Hooks
-    relayed: set[tuple[str, int]] = field(default_factory=set)
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         answer = requests.request(method, f"{self.url}/{path}", json=body or None, timeout=10)
@@ -219,3 +229,57 @@ class World:
 def later(**delta: float) -> datetime:
     """An instant ahead of now."""
     return timezone.now() + timedelta(**delta)
+
+
+@pytest.fixture
+def hooks(db: None) -> Hooks:
+    """Whoever knows the secret. What an earlier test left in the cache is gone."""
+    cache.clear()
+    return Hooks(client=Client(raise_request_exception=False))
+
+
+@pytest.fixture
+def today(db: None) -> Village:
+    """Kisima, founded 90 days ago."""
+    return Village.found(at=timezone.now())
+
+
+@pytest.fixture
+def home(today: Village) -> Household:
+    """KIS0001 of +254711000001."""
+    today.price(ticks=2_500, starts_at=today.founded_at)
+    return today.household("KIS0001")
+
+
+@pytest.fixture
+def world(hooks: Hooks, settings: Settings, tmp_path: Path) -> Iterator[World]:
+    """The sandbox in threads; it keeps its callbacks for the test to hand over."""
+    settings.PUBLIC_URL = "http://product.test"
+    sandbox = create_sandbox(
+        product_url=settings.PUBLIC_URL,
+        state_path=tmp_path / "sandbox.sqlite3",
+        hook_secret=settings.HOOK_SECRETS[0],
+        callback_delay_seconds=0.01,
+    )
+    url = sandbox.start()
+    settings.AFRICASTALKING_URL = f"{url}/africastalking"
+    settings.DARAJA_URL = f"{url}/daraja"
+    settings.KOIOS_URL = f"{url}/koios"
+    for service in ("daraja", "africastalking"):
+        fault = {"kind": "never", "count": 100_000}
+        requests.post(f"{url}/{service}/simulator/faults", json=fault, timeout=5)
+    _forget_clients()
+    callbacks = f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}/daraja"
+    client, now = shared_client(), timezone.now()
+    client.register_pull(phone="254711000000", callback_url=f"{callbacks}/result/pull", at=now)
+    client.register_urls(
+        confirmation_url=f"{callbacks}/confirmation", validation_url=f"{url}/nowhere", at=now
+    )
+    yield World(url=url, hooks=hooks)
+    sandbox.stop()
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    shared_client.cache_clear()
+    registry._koios.cache_clear()

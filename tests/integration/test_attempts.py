@@ -19,8 +19,20 @@ from gateway.providers import collection
 from gateway.providers.daraja.client import Daraja
 from gateway.providers.daraja.provider import shared_client
 from gateway.providers.tasks import poll_attempts, submit_attempt
-from tests.integration.sandboxed import PHONE, World, asked, later, prompted
+from tests.integration.sandboxed import (
+    PHONE,
+    World,
+    asked,
+    home,
+    hooks,
+    later,
+    prompted,
+    today,
+    world,
+)
 from tests.village import Village
+
+__all__ = ["home", "hooks", "today", "world"]
 
 pytestmark = pytest.mark.django_db
 

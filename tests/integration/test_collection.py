@@ -15,8 +15,20 @@ from gateway.providers import collection
 from gateway.providers.daraja.provider import DarajaProvider
 from gateway.providers.models import StatementCursor
 from gateway.webhooks.models import InboundEvent
-from tests.integration.sandboxed import World, handle_events, later, prompted, texts
+from tests.integration.sandboxed import (
+    World,
+    handle_events,
+    home,
+    hooks,
+    later,
+    prompted,
+    texts,
+    today,
+    world,
+)
 from tests.village import Village
+
+__all__ = ["home", "hooks", "today", "world"]
 
 pytestmark = pytest.mark.django_db
 
@@ -167,7 +179,9 @@ def test_a_forged_success_credits_nothing_while_the_query_says_otherwise(
     assert not Payment.objects.exists()
 
 
-@pytest.mark.parametrize("forgery", [{"amount": 5}, {"phone": 254711000099}, {"checkout": "ws_CO_9"}])
+@pytest.mark.parametrize(
+    "forgery", [{"amount": 5}, {"phone": 254711000099}, {"checkout": "ws_CO_9"}]
+)
 def test_a_callback_that_contradicts_the_ask_is_flagged_and_the_statement_decides(
     world: World, home: Household, forgery: dict[str, Any]
 ) -> None:
@@ -236,9 +250,7 @@ def test_a_receipt_that_the_statement_gives_to_somebody_else_is_reported(
     assert "came again for 'KIS0002'" in StatementCursor.objects.get().last_failure
 
 
-def test_a_request_of_another_attempt_is_not_taken_for_ours(
-    world: World, home: Household
-) -> None:
+def test_a_request_of_another_attempt_is_not_taken_for_ours(world: World, home: Household) -> None:
     cheap = prompted(home, amount_minor=1_000, key="cheap")
     world.pay()
     world.call_back("stk")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,18 +14,17 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import sites
 from accounts.models import Site
-from accounts.money import BASIS_POINTS, decimal_string
-from dashboard import charts, queries
-from dashboard.day import last_day
-from dashboard.templatetags.figures import ago
-from settlement import settle
-from settlement.models import Charge, SlotTelemetry
-from tests.living_village import SLOTS, WATT_HOURS, LivingVillage, live, neighbour
+from accounts.money import decimal_string
+from settlement.models import Charge
+from tests.living_village import (
+    LivingVillage,
+    live,
+    neighbour,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +68,13 @@ class Page(HTMLParser):
 
     def count(self, tag: str) -> int:
         return sum(name == tag for name, _ in self.attributes)
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """A request leaves its language behind on the thread."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
@@ -175,28 +182,7 @@ def test_a_new_site_without_anything_is_whole(kisima: LivingVillage) -> None:
 
 
 def test_a_page_with_everything_on_it_stays_small(db: None) -> None:
-    now = timezone.now()
-    kisima = live(now=now)
-    slot = timedelta(minutes=15)
-    for number in range(SLOTS, 96):
-        begin = kisima.at - slot * (number + 1)
-        kisima.village.price(ticks=2_000 + 13 * number, starts_at=begin)
-        SlotTelemetry.objects.create(
-            site=kisima.site,
-            starts_at=begin,
-            ends_at=begin + slot,
-            state_of_charge_basis_points=(number * 97) % (BASIS_POINTS + 1),
-            production_milliwatt_hours=number * 31_337,
-            received_at=begin + slot,
-        )
-        for serial in range(1, 7):
-            kisima.village.read(
-                f"SM{serial:04d}",
-                starts_at=begin,
-                energy_milliwatt_hours=number * 997 + serial,
-                at=kisima.at,
-            )
-    settle.run_all(site_id=kisima.site.pk, at=kisima.at)
+    live(now=timezone.now(), slots=96)
 
     plain = Client().get("/sites/kisima/")
     packed = Client(headers={"accept-encoding": "gzip"}).get("/sites/kisima/")
@@ -289,142 +275,3 @@ def test_french_readers_get_french(kisima: LivingVillage) -> None:
     assert "Prix actuel" in page.text
     assert "47,82" in page.text
     assert ("html", {"lang": "fr"}) in page.attributes
-
-
-# The day
-
-
-def test_the_day_has_at_most_96_buckets_and_sums_what_its_slots_sum(db: None) -> None:
-    kisima = live(now=timezone.now(), slot_seconds=60)
-
-    day = last_day(site=kisima.site, at=timezone.now())
-
-    assert len(day.buckets) == 96
-    assert day.bucket_seconds == 900
-    assert day.ends_at == kisima.at
-    assert day.consumption_milliwatt_hours == SLOTS * 210 * WATT_HOURS
-    assert day.production_milliwatt_hours == SLOTS * 500 * WATT_HOURS
-    last = day.buckets[-1]
-    assert last.ends_at == kisima.at
-    assert last.state_of_charge_basis_points == round(sum(range(4_000, 4_800, 100)) / SLOTS)
-    assert last.consumption_milliwatt_hours == SLOTS * 210 * WATT_HOURS
-    assert day.buckets[0].price_wei_per_kwh is None
-
-
-def test_hourly_slots_make_hourly_buckets(db: None) -> None:
-    kisima = live(now=timezone.now(), slot_seconds=3600)
-
-    day = last_day(site=kisima.site, at=timezone.now())
-
-    assert len(day.buckets) == 24
-    assert [bucket.consumption_milliwatt_hours for bucket in day.buckets[-SLOTS:]] == [
-        210 * WATT_HOURS
-    ] * SLOTS
-
-
-def test_a_silent_head_end_shows_as_a_gap_up_to_now(kisima: LivingVillage) -> None:
-    later = kisima.at + timedelta(hours=3)
-
-    day = last_day(site=kisima.site, at=later)
-
-    assert day.ends_at == later
-    assert [bucket.consumption_milliwatt_hours for bucket in day.buckets[-12:]] == [None] * 12
-    assert day.buckets[-13].consumption_milliwatt_hours == 210 * WATT_HOURS
-    assert day.read_until == kisima.at
-
-
-def test_a_price_holds_until_the_next_one(kisima: LivingVillage) -> None:
-    day = last_day(site=kisima.site, at=kisima.at + timedelta(hours=2))
-
-    assert {bucket.price_wei_per_kwh for bucket in day.buckets[-8:]} == {
-        kisima_price() for kisima_price in [lambda: 3_700 * 10**14]
-    }
-
-
-def test_a_late_reading_appears_in_its_own_bucket(kisima: LivingVillage) -> None:
-    at = timezone.now()
-    before = last_day(site=kisima.site, at=at)
-    begin = kisima.at - timedelta(hours=4)
-    kisima.village.price(ticks=3_000, starts_at=begin)
-    for serial in range(1, 6):
-        kisima.village.read(
-            f"SM{serial:04d}", starts_at=begin, energy_milliwatt_hours=7, at=kisima.at
-        )
-    settle.run_all(site_id=kisima.site.pk, at=kisima.at)
-
-    after = last_day(site=kisima.site, at=at)
-
-    changed = [
-        later
-        for earlier, later in zip(before.buckets, after.buckets, strict=True)
-        if earlier.consumption_milliwatt_hours != later.consumption_milliwatt_hours
-    ]
-    assert [(bucket.starts_at, bucket.consumption_milliwatt_hours) for bucket in changed] == [
-        (begin, 35)
-    ]
-
-
-def test_figures_of_a_site_with_nothing_are_zero(db: None) -> None:
-    at = datetime(2026, 3, 2, tzinfo=UTC)
-    operator = sites.open_operator(slug="one", name="One", at=at)
-    sites.open_site(
-        at=at, operator=operator, slug="one", name="One", country="KE", currency="KES",
-        time_zone="Africa/Nairobi",
-    )  # fmt: skip
-    site = queries.open_site(slug="one")
-    assert site is not None
-
-    figures = queries.figures(site=site, at=at)
-
-    assert figures.pools_wei == {"revenue": 0}
-    assert (figures.settled_milliwatt_hours, figures.tokens_minted_wei) == (0, 0)
-    assert (figures.price, figures.rate, figures.battery, figures.as_of) == (None,) * 4
-
-
-# Drawing (pure)
-
-
-def test_bars_start_at_zero_and_leave_gaps() -> None:
-    drawing = charts.bars([Fraction(1), None, Fraction(2), Fraction(0)])
-
-    assert drawing.path.count("M") == 2
-    assert drawing.ticks[0].value == 0
-    assert drawing.ticks[-1].value == 2
-
-
-def test_lines_break_where_nothing_is_known() -> None:
-    drawing = charts.line([Fraction(1), Fraction(2), None, Fraction(3)], top=Fraction(4))
-
-    assert drawing.path.count("M") == 2
-    assert drawing.path.count("L") == 1
-
-
-def test_nothing_known_draws_nothing() -> None:
-    assert charts.bars([None] * 4).path == ""
-    assert charts.steps([]).path == ""
-
-
-@pytest.mark.parametrize(
-    ("highest", "top"),
-    [("0.003", "0.005"), ("0.21", "0.25"), ("1", "1"), ("47.8", "50"), ("999", "1000")],
-)
-def test_an_axis_ends_at_a_round_number_above_all(highest: str, top: str) -> None:
-    ticks = charts.bars([Fraction(highest)]).ticks
-
-    assert ticks[-1].value == Fraction(top)
-    assert len(ticks) in {5, 6}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "just now"),
-        (59, "just now"),
-        (60, "1 min ago"),
-        (3_599, "59 min ago"),
-        (7_200, "2 h ago"),
-        (172_800, "2 days ago"),
-    ],
-)
-def test_ages_are_told_in_their_largest_unit(seconds: int, words: str) -> None:
-    assert ago(seconds=seconds) == words

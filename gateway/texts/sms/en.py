@@ -57,6 +57,6 @@ TEXTS = {
     "amount_wrong": "Send TOPUP and an amount from {least} to {most}, like TOPUP {example}.",
     "paybill": "{code}: pay by {service}, business number {number}, account {code}.",
     "no_paybill": "{code}: we cannot take mobile money now. See your operator to pay.",
-    "stopped": "You will get no more SMS from us, except answers and receipts. START begins again.",
+    "stopped": "You will get no more SMS from us. Send START to get them again.",
     "started": "Welcome back. You will get our SMS again. Send HELP for the words you can use.",
 }

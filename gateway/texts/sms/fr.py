@@ -66,9 +66,6 @@ TEXTS = {
     ),
     "paybill": "{code} : payez par {service}, numéro {number}, compte {code}.",
     "no_paybill": "{code} : pas de mobile money en ce moment. Pour payer, voyez votre agent.",
-    "stopped": (
-        "Vous n'aurez plus de SMS, sauf les réponses et les paiements enregistrés. "
-        "START pour reprendre."
-    ),
+    "stopped": "Vous ne recevrez plus de SMS de notre part. START pour reprendre.",
     "started": "Bienvenue. Vous aurez de nouveau nos SMS. Envoyez AIDE pour la liste des mots.",
 }

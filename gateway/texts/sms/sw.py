@@ -64,6 +64,6 @@ TEXTS = {
     "amount_wrong": "Tuma ONGEZA na kiasi kati ya {least} na {most}, mfano ONGEZA {example}.",
     "paybill": "{code}: lipa kwa {service}, namba ya biashara {number}, akaunti {code}.",
     "no_paybill": "{code}: hatupokei pesa za simu sasa. Ili kulipa, mwone wakala wako.",
-    "stopped": "Hutapata tena SMS zetu, isipokuwa majibu na risiti. Tuma ANZA kurudi.",
+    "stopped": "Hutapata tena SMS zetu. Tuma ANZA ili uzipate tena.",
     "started": "Karibu tena. Utapata SMS zetu. Tuma MSAADA kupata orodha ya maneno.",
 }
