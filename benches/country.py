@@ -76,7 +76,9 @@ class Country:
         first = index * self.households_per_site + 1
         return [f"SM{self.code(n)}" for n in range(first, first + self.households_per_site)]
 
-    def readings(self, index: int, *, starts_at: datetime, slots: int, rng: Random) -> Iterator[Row]:
+    def readings(
+        self, index: int, *, starts_at: datetime, slots: int, rng: Random
+    ) -> Iterator[Row]:
         """One site's inbox rows, slot by slot; energy of 1 to 50 Wh, in milliwatt-hours."""
         serials = self.serials(index)
         for slot in range(slots):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import django
 from django.core.management import call_command
@@ -27,17 +28,15 @@ def prepare() -> None:
     say("migrating")
     call_command("migrate", database="owner", verbosity=0)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM accounts_site WHERE slug NOT LIKE %s", [f"{SLUG}-%"]
-        )
+        cursor.execute("SELECT count(*) FROM accounts_site WHERE slug NOT LIKE %s", [f"{SLUG}-%"])
         if cursor.fetchone()[0]:
             raise NotOurs("This database has sites of its own: benchmarks need one without.")
 
 
-def as_owner(statement: str) -> None:
+def as_owner(statement: str, parameters: dict[str, Any] | None = None) -> None:
     """Run statements as the owner role, outside any transaction (VACUUM may be one of them)."""
     with connections["owner"].cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(statement, parameters)
 
 
 def say(text: str) -> None:

@@ -116,26 +116,27 @@ class Generator:
         for key, _ in events:
             line: Line = key.data
             line.received += line.socket.recv(65536)
-            if _is_whole(line):
+            if is_whole(line.received, expected=line.expected):
                 self.delays.append(perf_counter() - line.since)
                 line.received = b""
                 yield line
 
 
-def _is_whole(line: Line) -> bool:
-    head, found, body = line.received.partition(b"\r\n\r\n")
+def is_whole(received: bytes, *, expected: bytes) -> bool:
+    """Whether a response is complete. Raises BadAnswer unless it is 200 and begins as expected."""
+    head, found, body = received.partition(b"\r\n\r\n")
     if not found:
-        if not line.received:
+        if not received:
             raise BadAnswer("the server closed a connection")
         return False
     name = b"content-length: "
     at = head.lower().find(name)
     if not head.startswith(b"HTTP/1.1 200") or at < 0:
-        raise BadAnswer(line.received[:500].decode(errors="replace"))
+        raise BadAnswer(received[:500].decode(errors="replace"))
     if len(body) < int(head[at + len(name) :].split(b"\r\n", 1)[0]):
         return False
-    if not body.startswith(line.expected):
-        raise BadAnswer(f"expected {line.expected!r}, got {body[:200]!r}")
+    if not body.startswith(expected):
+        raise BadAnswer(f"expected {expected!r}, got {body[:200]!r}")
     return True
 
 

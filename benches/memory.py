@@ -119,10 +119,7 @@ def _settle(*, size: Size, prefix: str, stored: int) -> float:
 
 def _store(*, where: Country, slots: int) -> None:
     """As if settled before: the owner may insert, and what is measured does not read amounts."""
-    first = FIRST_SLOT_AT.isoformat()
-    statement = STORED % {"first": f"'{first}'::timestamptz", "slots": slots,
-                          "site": where.sites[0].pk}
-    as_owner(statement)
+    as_owner(STORED, {"first": FIRST_SLOT_AT, "slots": slots, "site": where.sites[0].pk})
     as_owner("VACUUM ANALYZE")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import connections, models, transaction
 
@@ -24,6 +25,8 @@ class PlainReading(models.Model):
     ends_at = models.DateTimeField()
     energy_milliwatt_hours = models.BigIntegerField()
 
+    objects: ClassVar[models.Manager[PlainReading]] = models.Manager()
+
     class Meta:
         app_label = "benches"
         constraints = [
@@ -37,6 +40,8 @@ class PlainAccount(models.Model):
     site_id = models.BigIntegerField()
     household_id = models.BigIntegerField(null=True)
     amount_wei = WeiField(default=0)
+
+    objects: ClassVar[models.Manager[PlainAccount]] = models.Manager()
 
     class Meta:
         app_label = "benches"
@@ -56,6 +61,8 @@ class PlainCharge(models.Model):
     household_id = models.BigIntegerField(db_index=True)
     amount_wei = WeiField()
 
+    objects: ClassVar[models.Manager[PlainCharge]] = models.Manager()
+
     class Meta:
         app_label = "benches"
 
@@ -65,6 +72,8 @@ class PlainEntry(models.Model):
 
     kind = models.CharField(max_length=24)
     occurred_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[PlainEntry]] = models.Manager()
 
     class Meta:
         app_label = "benches"
@@ -76,6 +85,8 @@ class PlainPosting(models.Model):
     entry = models.ForeignKey(PlainEntry, on_delete=models.PROTECT)
     account = models.ForeignKey(PlainAccount, on_delete=models.PROTECT)
     amount_wei = WeiField()
+
+    objects: ClassVar[models.Manager[PlainPosting]] = models.Manager()
 
     class Meta:
         app_label = "benches"
@@ -102,8 +113,7 @@ def build(*, site: Site, households: Sequence[int]) -> None:
             editor.create_model(model)
     PlainAccount.objects.create(site_id=site.pk)
     PlainAccount.objects.bulk_create(
-        PlainAccount(site_id=site.pk, household_id=pk, amount_wei=500 * 10**18)
-        for pk in households
+        PlainAccount(site_id=site.pk, household_id=pk, amount_wei=500 * 10**18) for pk in households
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -82,10 +83,8 @@ class Server:
 
     def _stop(self) -> None:
         self._handle.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._handle.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            pass
         process.kill_group(self._handle.pid, signal.SIGKILL)
         self._handle.wait()
 

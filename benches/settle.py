@@ -129,8 +129,7 @@ def _ratio(timings: Timings, *, is_settling_only: bool = False) -> float:
 def _wide(size: Size) -> Timings:
     """The same with many households and one slot."""
     shape = size.many_households
-    say(f"founding {shape.sites} sites of {shape.households} households")
-    where = country.found(prefix="BWD", sites_count=shape.sites, households_per_site=shape.households)
+    where = _founded("BWD", shape)
     bare.build()
     timings = Timings()
     rng = Random(2)
@@ -142,8 +141,7 @@ def _wide(size: Size) -> Timings:
 
 def _all_sides(size: Size) -> Timings:
     shape = size.many_slots
-    say(f"founding {shape.sites} sites of {shape.households} households")
-    where = country.found(prefix="BMS", sites_count=shape.sites, households_per_site=shape.households)
+    where = _founded("BMS", shape)
     bare.build()
     site = where.sites[0]
     row_by_row.build(
@@ -173,6 +171,13 @@ def _all_sides(size: Size) -> Timings:
             timings.orm.append(_row_by_row(where=where, number=number, size=size, rng=rng))
             timings.hordak.append(hordak.ask(transfers=size.sample)["seconds"])
     return _warm(timings)
+
+
+def _founded(prefix: str, shape: Shape) -> Country:
+    say(f"founding {shape.sites} sites of {shape.households} households")
+    return country.found(
+        prefix=prefix, sites_count=shape.sites, households_per_site=shape.households
+    )
 
 
 def _warm(timings: Timings) -> Timings:

@@ -107,6 +107,4 @@ def compare(
 
 def _ratio(above: list[float], below: list[float]) -> float:
     """The two of a round ran right after each other, so the noise of a round is shared."""
-    return middle(
-        [one / max(other, 1e-9) for one, other in zip(above, below, strict=True)]
-    )
+    return middle([one / max(other, 1e-9) for one, other in zip(above, below, strict=True)])

@@ -76,7 +76,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """STOP: no more messages but answers and receipts."""
+    """STOP: no more messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "language": ("LANG", "LANGUAGE", "LANGUE", "LUGHA"),
     "last": ("LAST", "PAYMENTS", "PAIEMENT", "PAIEMENTS", "DERNIER", "DERNIERS", "MALIPO"),
     "help": ("HELP", "INFO", "AIDE", "MSAADA", "USAIDIZI"),
-    "start": ("START", "COMMENCER", "REPRENDRE", "ANZA"),
+    "start": ("START", "COMMENCER", "DEBUT", "REPRENDRE", "ANZA"),
     "stop": ("STOP", "STOPALL", "UNSUBSCRIBE", "ARRET", "ARRETER", "ACHA", "SIMAMA", "SITISHA"),
 }
 _MEANINGS: Final = {word: meaning for meaning, words in _WORDS.items() for word in words}

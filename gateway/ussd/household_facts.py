@@ -34,19 +34,10 @@ ORDER BY h.code
 
 ACCOUNT = """
 SELECT h.id, s.currency, s.arrears_share_basis_points, s.closed_at IS NOT NULL, rate.local_per_dai,
-    coalesce((SELECT sum(a.amount) FROM ledger_account a
-              WHERE a.household_id = h.id AND a.kind = 'household_funds'), 0),
-    coalesce((SELECT -sum(a.amount) FROM ledger_account a WHERE a.household_id = h.id
-              AND a.kind IN ('household_arrears', 'household_repayment')), 0),
+    coalesce(money.funds, 0), coalesce(money.arrears, 0),
     (SELECT p.wei_per_kwh FROM settlement_price p WHERE p.site_id = s.id AND p.starts_at <= %(at)s
      ORDER BY p.starts_at DESC, p.revision DESC LIMIT 1),
-    coalesce((SELECT sum(d.charged_wei) FROM settlement_householdday d
-              WHERE d.household_id = h.id
-                AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7), 0),
-    (SELECT count(*) FROM settlement_householdday d
-     WHERE d.household_id = h.id AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7),
-    (SELECT max(d.last_slot_ends_at) FROM settlement_householdday d
-     WHERE d.household_id = h.id AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7),
+    coalesce(week.charged, 0), week.days, week.last_slot_ends_at,
     rail.merchant_account, rail.min_top_up_minor, rail.max_top_up_minor
 FROM accounts_household h
 JOIN accounts_householdsite hs ON hs.household_id = h.id AND hs.validity @> %(at)s
@@ -60,6 +51,16 @@ LEFT JOIN LATERAL (
     FROM accounts_site_rails sr JOIN accounts_rail r ON r.id = sr.rail_id
     WHERE sr.site_id = s.id AND r.closed_at IS NULL AND r.currency = s.currency
     ORDER BY r.id LIMIT 1) rail ON true
+CROSS JOIN LATERAL (
+    SELECT sum(a.amount) FILTER (WHERE a.kind = 'household_funds') AS funds,
+        -sum(a.amount) FILTER (WHERE a.kind IN ('household_arrears', 'household_repayment'))
+            AS arrears
+    FROM ledger_account a WHERE a.household_id = h.id) money
+CROSS JOIN LATERAL (
+    SELECT sum(d.charged_wei) AS charged, count(*) AS days,
+        max(d.last_slot_ends_at) AS last_slot_ends_at
+    FROM settlement_householdday d
+    WHERE d.household_id = h.id AND d.day > (%(at)s AT TIME ZONE s.time_zone)::date - 7) week
 WHERE h.code = %(code)s
 """
 

@@ -91,14 +91,15 @@ def _daraja_stk(event: InboundEvent, at: datetime) -> tuple[str, str]:
 
 def _daraja_confirmation(event: InboundEvent, at: datetime) -> tuple[str, str]:
     notice = paybill_notice(event.body)
-    if not Payment.objects.filter(reference=notice.reference).exists():
+    known = Payment.objects.filter(reference=notice.reference)
+    if not known.filter(amount_minor=notice.amount_minor).exists():
         for rail in Rail.objects.filter(provider=Rail.Provider.DARAJA, closed_at__isnull=True):
             collection.pull(rail=rail, at=at, since=notice.paid_at)
-    payment = Payment.objects.filter(reference=notice.reference).first()
+    payment = known.first()
     if payment is None:
         raise NotYet(f"the statement does not show {notice.reference}")
     if payment.amount_minor != notice.amount_minor:
-        return Outcome.DONE, f"named {notice.amount_minor} minor units, the statement differs"
+        return Outcome.DONE, f"names {notice.amount_minor} minor units, not {payment.amount_minor}"
     return Outcome.DONE, ""
 
 

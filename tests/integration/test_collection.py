@@ -311,7 +311,7 @@ def test_paybill_money_is_credited_by_the_statement_not_by_the_confirmation(
     assert payment.credited_wei == 25_050 * DAI // 12_925
     event = InboundEvent.objects.get()
     assert (event.outcome, event.subject) == ("done", receipt)
-    assert "the statement differs" in event.outcome_text
+    assert event.outcome_text == "names 9999900 minor units, not 25050"
 
 
 def test_a_confirmation_of_what_the_statement_does_not_show_is_asked_again_later(
