@@ -1,4 +1,4 @@
-"""Run benchmarks: python -m benches [NAME] [--json] [--write] [--small]."""
+"""Run benchmarks: python -m benches [NAME ...] [--json] [--write] [--small]."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ to have something in it."""
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="script/bench", description="Benchmarks and baselines.")
-    parser.add_argument("name", nargs="?", choices=NAMES, help="default: all of them")
+    parser.add_argument("name", nargs="*", help=f"of {', '.join(NAMES)}; default: all of them")
     parser.add_argument("--json", action="store_true", help="one JSON object a benchmark")
     parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md")
     parser.add_argument("--small", action="store_true", help="a few readings: shows that it works")
     options = parser.parse_args(arguments)
-    names = NAMES if options.name is None else (options.name,)
+    if unknown := set(options.name) - set(NAMES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     outcomes = []
     # The benchmarks of the web load the project with their own paths beside it.
     os.environ["DJANGO_SETTINGS_MODULE"] = "benches.settings"
     ground.prepare()
-    for name in names:
+    for name in options.name or NAMES:
         ground.say(f"-- {name}")
         try:
             outcome: Outcome = importlib.import_module(f"benches.{name}").run(
                 is_small=options.small
             )
         except DataMissing as missing:
-            if options.name is not None:
+            if options.name:
                 raise
             ground.say(f"left out: {missing}")
             continue

@@ -136,10 +136,11 @@ class Server:
             *("load_demo", "--migrate"),
             show_lines=True,
         )
-        self._progress.begin("Starting the worker, the scheduler and the web server")
+        # The web server first: together they would share the cores and all come late.
+        self._progress.begin("Starting the web server, the worker and the scheduler")
+        supervisor.start(self._web())
         supervisor.start(self._worker())
         supervisor.start(self._beat())
-        supervisor.start(self._web())
         self._progress.done()
         self._welcome()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import requests
@@ -21,6 +21,7 @@ from settlement.meters.samples import HeadEndUnavailable, MeterSample, Unreadabl
 
 PAGE_ROWS = 5_000
 MAX_PAGES = 1_000
+MOST_KWH = 10**9
 TIMEOUT_SECONDS = (5, 30)
 
 
@@ -61,7 +62,9 @@ class Koios:
             pagination = page.get("pagination") or {}
             if not pagination.get("has_more"):
                 return
-            cursor = pagination.get("cursor")
+            before, cursor = cursor, pagination.get("cursor")
+            if cursor in (None, before):
+                raise HeadEndUnavailable(f"koios: more to come at {self.site}, but no way to it")
         raise HeadEndUnavailable(f"more than {MAX_PAGES} pages for {self.site}")
 
     def _page(self, *, since: datetime, until: datetime, cursor: str | None) -> dict[str, Any]:
@@ -79,7 +82,7 @@ class Koios:
             response = self.session.post(url, json=body, timeout=TIMEOUT_SECONDS)
             response.raise_for_status()
             page = json.loads(response.text, parse_float=Decimal)
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, ValueError, RecursionError) as error:
             raise HeadEndUnavailable(f"koios: {error}") from error
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise HeadEndUnavailable("koios: the answer has no data list")
@@ -88,18 +91,29 @@ class Koios:
     def _parsed(self, row: Any) -> MeterSample | UnreadableSample:
         serial = ""
         try:
-            serial = str(row["meter"]["serial_number"])[:40]
+            serial = _serial(row["meter"]["serial_number"])
             starts_at = datetime.fromisoformat(row["timestamp"])
             if starts_at.tzinfo is None:
                 raise ValueError("the timestamp has no time zone")
+            ends_at = starts_at + self.slot
             kwh = Decimal(str(row["energy" if self.is_register else "kilowatt_hours"]))
+            if abs(kwh) > MOST_KWH:
+                raise ValueError("more energy than a number in the books can hold")
             energy = int(kwh * MILLIWATT_HOURS_PER_KWH)
-        except (KeyError, TypeError, ValueError, InvalidOperation, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             return UnreadableSample(serial=serial, detail=f"{error!r} in {row!r}"[:400])
         return MeterSample(
             serial=serial,
             starts_at=starts_at,
-            ends_at=starts_at + self.slot,
+            ends_at=ends_at,
             energy_milliwatt_hours=energy,
             is_register=self.is_register,
         )
+
+
+def _serial(told: object) -> str:
+    serial = str(told)[:40]
+    # NULs and half characters, which JSON can spell, can't be stored.
+    if not serial.isprintable():
+        raise ValueError("the serial number is no text")
+    return serial

@@ -28,10 +28,6 @@ BEGIN
     FROM (
         SELECT id, block_starts_at, block_ends_at FROM settlement_blockbill
         WHERE site_id = p_site_id AND is_due AND block_ends_at <= p_at
-            -- Two days at a time: what is read below is the span of charges, behind the lock.
-            AND block_ends_at <= interval '2 days' + (
-                SELECT min(block_ends_at) FROM settlement_blockbill
-                WHERE site_id = p_site_id AND is_due)
         ORDER BY block_ends_at LIMIT p_limit) due;
     IF v_bill_ids IS NULL THEN
         RETURN NULL;

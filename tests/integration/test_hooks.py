@@ -433,7 +433,7 @@ class TestLogs:
         assert "2 times" in lines[1]
 
     def test_every_handler_has_the_filter(self) -> None:
-        handlers = django_settings.LOGGING["handlers"]
+        handlers: dict[str, Any] = dict(django_settings.LOGGING)["handlers"]  # type: ignore[assignment]
         assert all("hook secrets" in handler["filters"] for handler in handlers.values())
 
     @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from accounts import site_rates
 from accounts.models import RateQuote, SiteRate
 from accounts.site_rates import NoSiteRate
 from gateway.rates import fetching
-from gateway.rates.sources import FixedTable, HttpTable, SourceUnavailable
+from gateway.rates.sources import FixedTable, HttpTable, Source, SourceUnavailable
 from gateway.rates.tasks import fetch_rates
 from sandbox.app import QuietHandler
 from tests.integration.sandboxed import later, today
@@ -141,8 +141,12 @@ class TestSources:
     ) -> None:
         service.says("down", status=503)
         fixed = FixedTable(table={"KES": Decimal("130")})
-        asked = [HttpTable(url=service.url), HttpTable(url="http://127.0.0.1:9"), fixed]
-        assert fetching.fetch(at=timezone.now(), asked=list(asked)) == 1
+        asked: list[Source] = [
+            HttpTable(url=service.url),
+            HttpTable(url="http://127.0.0.1:9"),
+            fixed,
+        ]
+        assert fetching.fetch(at=timezone.now(), asked=asked) == 1
         assert RateQuote.objects.get().source == "fixed"
 
     def test_a_source_may_know_none_of_our_currencies(self, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Household, HouseholdSite, Notice, SmsOptOut, TopUp
 from gateway.sms.redaction import redact_message, redact_text
 from gateway.sms.words import Start, parse
+from gateway.texts.languages import Language
 from gateway.texts.sms import SMS
 from gateway.webhooks.models import InboundEvent
 from settlement import settle
@@ -181,7 +183,7 @@ def test_a_household_without_a_site_is_asked_to_try_later(world: World, home: Ho
 
 
 def test_the_language_of_the_answers_follows_the_household(world: World, home: Household) -> None:
-    assert said(world.hooks, "LANG SW")[1] == "Sawa. SMS zako zitakuwa kwa Kiswahili."
+    assert said(world.hooks, "LANG SW")[1].endswith("kwa Kiswahili.")
     assert said(world.hooks, "BAL")[1].startswith("KIS0001: salio")
 
 
@@ -192,10 +194,10 @@ def test_stop_and_start_are_kept(hooks: Hooks, home: Household) -> None:
         assert SmsOptOut.objects.filter(phone=PHONE).exists() == is_out
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "START"), ("fr", "DEBUT"), ("sw", "ANZA")])
-def test_the_word_that_stop_names_is_understood(language: str, word: str) -> None:
-    assert word in SMS.say(language, "stopped")  # type: ignore[arg-type]
-    assert parse(word) == Start()
+@pytest.mark.parametrize("language", ["en", "fr", "sw"])
+def test_the_word_that_stop_names_is_understood(language: Language) -> None:
+    words = set(re.findall(r"[A-Z]{4,}", SMS.say(language, "stopped")))
+    assert {parse(word) for word in words} == {Start()}
 
 
 @pytest.mark.parametrize(

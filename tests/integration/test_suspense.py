@@ -258,7 +258,8 @@ class TestSuspense:
         self, today: Village, home: Household, code: str
     ) -> None:
         payment = confirm(paid(today, code, 50_000))
-        assert (payment.state, payment.household, payment.credited_wei) == ("suspense", None, None)
+        assert payment.state == "suspense"
+        assert payment.household is None
         assert of_operator(today) == {("float", "KES"): -50_000, ("suspense", "KES"): 50_000}
         assert of_site(today.site) == {}
         assert Notice.objects.get().kind == "top_up_in_suspense"
