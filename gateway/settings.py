@@ -166,8 +166,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.Pages",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "gateway.api.throttles.Anonymous",
+        "gateway.api.throttles.Known",
     ],
     "DEFAULT_THROTTLE_RATES": {"anon": "600/min", "user": "3000/min"},
     "EXCEPTION_HANDLER": "gateway.api.problems.handle",

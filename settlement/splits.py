@@ -12,6 +12,7 @@ from settlement.models import SplitLine, SplitVersion
 from settlement.split import BadSplit, check_shares
 
 LAST_LINE = "operator"
+TOTAL = "revenue"
 
 
 def check(*, lines: Sequence[tuple[str, int]]) -> None:
@@ -20,6 +21,8 @@ def check(*, lines: Sequence[tuple[str, int]]) -> None:
     names = [name for name, _ in lines]
     if names[-1] != LAST_LINE or len(set(names)) != len(names):
         raise BadSplit("each line needs a name of its own, and the last one is the operator's")
+    if TOTAL in names:
+        raise BadSplit(f"a line can't be named {TOTAL}: that is what all lines sum to")
 
 
 def publish(
