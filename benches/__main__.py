@@ -6,7 +6,6 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from benches import ground, page
@@ -27,6 +26,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.name) - set(NAMES):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    if options.write and options.name:
+        parser.error("--write takes no names: the page shows all of one run")
     outcomes = []
     # The benchmarks of the web load the project with their own paths beside it.
     os.environ["DJANGO_SETTINGS_MODULE"] = "benches.settings"
@@ -43,21 +44,18 @@ def main(arguments: list[str]) -> int:
             ground.say(f"left out: {missing}")
             continue
         outcomes.append(outcome)
-        if options.json:
-            print(outcome.as_json(), flush=True)
-    if not options.json:
-        print(_table(outcomes))
+        print(outcome.as_json() if options.json else _table(outcome), flush=True)
     if options.write:
         page.write(outcomes=outcomes, on=datetime.now(UTC).date())
     return 0
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
-    rows = [row for outcome in outcomes for row in outcome.rows()]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+def _table(outcome: Outcome) -> str:
+    rows = outcome.rows()
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [
-        f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
-        for row in rows
+        f"{bench:{widths[0]}}  {what:{widths[1]}}  {value:>{widths[2]}}  {budget}".rstrip()
+        for bench, what, value, budget in rows
     ]
     return "\n".join(lines)
 
