@@ -15,7 +15,7 @@ from datetime import datetime
 from django.db import connection
 
 from accounts.fields import uuid7
-from accounts.models import Donation, Donor, Site
+from accounts.models import Donation, Donor, Payment, Site
 
 SCALE = 10**36
 
@@ -80,6 +80,14 @@ def donate(
             [uuid7(), donor.pk, site.pk, amount_wei, donated_at, vests_at],
         )
         return Donation.objects.get(pk=cursor.fetchone()[0])
+
+
+def belongs_to(*, donation: Donation, payment: Payment) -> Donation:
+    """Note which payment a position stands for and return it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT donors_index_paid_by(%s, %s)", [donation.pk, payment.pk])
+    donation.payment = payment
+    return donation
 
 
 def touch(*, donation: Donation) -> Donation:

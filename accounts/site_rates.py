@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, F, When
 
+from accounts import rate_agreement
 from accounts.models import RateQuote, Site, SiteRate
+from accounts.rate_agreement import Agreement, State, Told
 
 
 class NoSiteRate(LookupError):
@@ -17,26 +22,72 @@ class NoSiteRate(LookupError):
 
 
 def at_site(*, site: Site, at: datetime) -> Fraction:
-    """Return the local money per DAI that the site credits at.
+    """Return the local money per DAI that the site credits at; see in_force.
 
-    The last published rate holds when no period covers the instant: received money always
-    credits. Raises NoSiteRate where there never was one.
+    Raises NoSiteRate where there never was a rate.
     """
-    rate = (
-        SiteRate.objects.filter(site=site, currency=site.currency, validity__startswith__lte=at)
-        .order_by("-validity__startswith")
-        .first()
-        or SiteRate.objects.filter(site=site, currency=site.currency).order_by("validity").first()
-    )
+    rate = in_force(sites=[site], at=at).get(site.pk)
     if rate is None:
         raise NoSiteRate(f"site {site.slug} has no rate in {site.currency}: publish one")
     return Fraction(rate.local_per_dai)
 
 
+def in_force(*, sites: Iterable[Site], at: datetime) -> dict[int, SiteRate]:
+    """Return the rate that each site credits at, by the site's id, where there ever was one.
+
+    The last published rate holds when no period covers the instant, and the first one before any
+    has begun: received money always credits.
+    """
+    begun_at = Case(When(validity__startswith__lte=at, then=F("validity__startswith")))
+    rates = (
+        SiteRate.objects.filter(site__in=list(sites), currency=F("site__currency"))
+        .order_by("site_id", begun_at.desc(nulls_last=True), "validity__startswith")
+        .distinct("site_id")
+    )
+    return {rate.site_id: rate for rate in rates}
+
+
+def agreement(*, currency: str, at: datetime) -> Agreement:
+    """Return what the sources whose quotes may still be used make of a currency.
+
+    Quotes of crypto money and the next site rate need State.AGREED.
+    """
+    fresh = (
+        RateQuote.objects.filter(
+            currency__in={currency, rate_agreement.USD}, quoted_at__lte=at, expires_at__gt=at
+        )
+        .order_by("source", "currency", "-quoted_at")
+        .distinct("source", "currency")
+    )
+    return rate_agreement.agree(
+        told=[
+            Told(
+                source=quote.source,
+                currency=quote.currency,
+                local_per_dai=Fraction(quote.local_per_dai),
+                quoted_at=quote.quoted_at,
+            )
+            for quote in fresh
+        ],
+        currency=currency,
+        tolerance_basis_points=settings.RATE_TOLERANCE_BASIS_POINTS,
+    )
+
+
 def market(*, currency: str, at: datetime) -> Fraction | None:
-    """Return the freshest quote that may still be used at the instant, or None."""
+    """Return the local money per DAI of the market at an instant, or None.
+
+    The median of the sources that agree, or what the only fresh source says; None where they
+    contradict each other, since nobody knows which one is broken.
+    """
+    found = agreement(currency=currency, at=at)
+    return found.median if found.state in (State.AGREED, State.ALONE) else None
+
+
+def last_known(*, currency: str, at: datetime) -> Fraction | None:
+    """Return the freshest quote before the instant, however old, or None."""
     quote = (
-        RateQuote.objects.filter(currency=currency, quoted_at__lte=at, expires_at__gt=at)
+        RateQuote.objects.filter(currency=currency, quoted_at__lte=at)
         .order_by("-quoted_at", "source")
         .first()
     )

@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from accounts.models import Notice, Payment, Site, TopUpAttempt
+from accounts.models import Notice, Payment, PaymentAttempt, Site
 from gateway.webhooks.models import InboundEvent
 from settlement.models import (
     Price,
@@ -127,8 +127,8 @@ def _payments(at: datetime) -> Families:
     attempts = GaugeMetricFamily(
         "gateway_attempts_open", "Top-up attempts whose end is not known", labels=["state"]
     )
-    counted = dict.fromkeys((state.value for state in TopUpAttempt.OPEN), 0) | dict(
-        TopUpAttempt.objects.filter(next_poll_at__isnull=False, state__in=TopUpAttempt.OPEN)
+    counted = dict.fromkeys((state.value for state in PaymentAttempt.OPEN), 0) | dict(
+        PaymentAttempt.objects.filter(next_poll_at__isnull=False, state__in=PaymentAttempt.OPEN)
         .order_by()
         .values_list("state")
         .annotate(Count("pk"))

@@ -214,6 +214,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
     "forget old answers": {"task": "gateway.api.tasks.forget_answers", "schedule": 3600.0},
     "fetch rates": {"task": "gateway.rates.tasks.fetch_rates", "schedule": 600.0},
+    "fetch DAI in USD": {"task": "gateway.rates.tasks.fetch_feeds", "schedule": 60.0},
 }
 
 PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -235,12 +236,50 @@ DARAJA_CONSUMER_SECRET = environment.text("DARAJA_CONSUMER_SECRET", "")
 DARAJA_SHORT_CODE = environment.text("DARAJA_SHORT_CODE", "174379")
 DARAJA_PASSKEY = environment.text("DARAJA_PASSKEY", "")
 
+DARAJA_INITIATOR_NAME = environment.text("DARAJA_INITIATOR_NAME", "")
+DARAJA_SECURITY_CREDENTIAL = environment.text("DARAJA_SECURITY_CREDENTIAL", "")
+
+MOMO_URL = environment.text("MOMO_URL", "")
+MOMO_API_USER = environment.text("MOMO_API_USER", "")
+MOMO_API_KEY = environment.text("MOMO_API_KEY", "")
+MOMO_COLLECTION_KEY = environment.text("MOMO_COLLECTION_KEY", "")
+MOMO_DISBURSEMENT_KEY = environment.text("MOMO_DISBURSEMENT_KEY", "")
+MOMO_ENVIRONMENT = environment.text("MOMO_ENVIRONMENT", "sandbox")
+
+PAWAPAY_URL = environment.text("PAWAPAY_URL", "")
+PAWAPAY_API_TOKEN = environment.text("PAWAPAY_API_TOKEN", "")
+PAWAPAY_CALLBACKS_SIGNED = environment.flag("PAWAPAY_CALLBACKS_SIGNED")
+
+STRIPE_URL = environment.text("STRIPE_URL", "https://api.stripe.com")
+STRIPE_SECRET_KEY = environment.text("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRETS = environment.listed("STRIPE_WEBHOOK_SECRETS", "")
+
+ETIMS_URL = environment.text("ETIMS_URL", "")
+ETIMS_API_KEY = environment.text("ETIMS_API_KEY", "")
+
 KOIOS_URL = environment.text("KOIOS_URL", "")
 KOIOS_API_KEY = environment.text("KOIOS_API_KEY", "")
 KOIOS_API_SECRET = environment.text("KOIOS_API_SECRET", "")
 PLANT_URL = environment.text("PLANT_URL", "")
 PLANT_API_KEY = environment.text("PLANT_API_KEY", "")
 RATES_URL = environment.text("RATES_URL", "")
+RATES_URL_2 = environment.text("RATES_URL_2", "")
+RATE_TOLERANCE_BASIS_POINTS = environment.whole("RATE_TOLERANCE_BASIS_POINTS", 100)
+CHAIN_RPC_URL = environment.text("CHAIN_RPC_URL", "")
+DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")
+DAI_USD_FEED_HEARTBEAT_SECONDS = environment.whole("DAI_USD_FEED_HEARTBEAT_SECONDS", 86_400)
+DAI_USD_URL = environment.text("DAI_USD_URL", "")
+RATES_URL_2 = environment.text("RATES_URL_2", "")
+RATE_TOLERANCE_BASIS_POINTS = environment.whole("RATE_TOLERANCE_BASIS_POINTS", 100)
+CHAIN_RPC_URL = environment.text("CHAIN_RPC_URL", "")
+# The feed may stand on another chain than our own contracts; it is read over this node.
+DAI_USD_FEED_RPC_URL = environment.text("DAI_USD_FEED_RPC_URL", CHAIN_RPC_URL)
+DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")
+DAI_USD_FEED_CHAIN_ID = environment.whole("DAI_USD_FEED_CHAIN_ID", 100)
+DAI_USD_FEED_HEARTBEAT_SECONDS = environment.whole("DAI_USD_FEED_HEARTBEAT_SECONDS", 3600)
+if DAI_USD_FEED_ADDRESS and not DAI_USD_FEED_RPC_URL:
+    raise environment.BadSetting("DAI_USD_FEED_ADDRESS is set, CHAIN_RPC_URL is not: set both.")
+DAI_USD_URL = environment.text("DAI_USD_URL", "")
 
 SANDBOX_URL = environment.text("SANDBOX_URL", "") if DEMO else ""
 

@@ -29,7 +29,7 @@ _WAIT_FOR_OLD_RUN_SECONDS = 15.0
 # Settings that manage.py reads from server.json while this server runs.
 _SHARED = (
     *("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "CACHE_URL", "SECRET_KEY", "DEMO"),
-    *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL", "RATES_URL"),
+    *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL"),
     *provider_environment(""),
 )
 

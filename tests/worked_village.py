@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounts import attempts, donors_index, topups
+from accounts import attempts, donors_index, suspense
 from accounts.models import Donation, Donor, Household, Payment
 from settlement import rebates, settle
 from settlement.models import Meter, ReadingInbox
@@ -45,7 +45,7 @@ def work(*, at: datetime) -> WorkedVillage:
     village.pay("kis 0003", amount_minor=20_050, at=since)
     in_suspense = village.pay("NOBODY", amount_minor=7_700, at=since)
     attached = village.pay("KIS9999", amount_minor=30_000, at=since)
-    topups.attach(payment=attached, household=plain, at=since + timedelta(hours=1))
+    suspense.attach(payment=attached, household=plain, at=since + timedelta(hours=1))
     _top_up(village, rich, at=since)
 
     _consume(village, since=since, slots=16, at=at - timedelta(hours=12))

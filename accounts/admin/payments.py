@@ -11,13 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import topups
+from accounts import suspense
 from accounts.admin.base import ReadOnlyAdmin, page_action
 from accounts.admin.columns import dai, linked, local, when
 from accounts.admin.scope import VisibleFilter, operator_id_of, sees_everything, visible
 from accounts.models import Household, Payment
+from accounts.payees import AmountMismatch, normalise_code
 from accounts.site_rates import NoSiteRate
-from accounts.topups import AmountMismatch, normalise_code
 
 
 class AttachForm(forms.Form):
@@ -105,7 +105,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         elif request.method == "POST" and form.is_valid():
             household = form.cleaned_data["code"]
             try:
-                topups.attach(payment=payment, household=household, at=timezone.now())
+                suspense.attach(payment=payment, household=household, at=timezone.now())
             except (AmountMismatch, LookupError, NoSiteRate) as error:
                 form.add_error("code", str(error))
             else:

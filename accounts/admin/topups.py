@@ -11,13 +11,13 @@ from django.http import HttpRequest
 from accounts.admin.base import ReadOnlyAdmin, ReadOnlyInline
 from accounts.admin.columns import Column, linked, local, when
 from accounts.admin.scope import VisibleFilter
-from accounts.models import Payment, TopUp, TopUpAttempt
+from accounts.models import Payment, PaymentAttempt, TopUp
 
 
 class AttemptInline(ReadOnlyInline):
     """Each try at the provider."""
 
-    model = TopUpAttempt
+    model = PaymentAttempt
     show_change_link = False
     fields = (
         "state",
@@ -48,13 +48,13 @@ class AttemptState(admin.SimpleListFilter):
     parameter_name = "attempt"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(value), str(label)) for value, label in TopUpAttempt.State.choices]
+        return [(str(value), str(label)) for value, label in PaymentAttempt.State.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
         return queryset.filter(
-            pk__in=TopUpAttempt.objects.filter(state=self.value()).values("top_up_id")
+            pk__in=PaymentAttempt.objects.filter(state=self.value()).values("top_up_id")
         )
 
 

@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
 
     operations = [
         run_sql(file=SQL / "ledger_tables.sql"),
+        run_sql(file=SQL / "ledger_guard.sql"),
         run_sql(file=SQL / "ledger.sql"),
         run_sql(file=SQL / "donors_index.sql"),
     ]

@@ -1,6 +1,9 @@
 """Models of people, sites and money, one subject a module."""
 
-from accounts.models.donors import Donation, Donor, DonorContact, DonorsIndex
+from accounts.models.agents import Agent, AgentFloatChange
+from accounts.models.alarms import Alarm
+from accounts.models.donors import Donation, Donor, DonorContact, DonorsIndex, Pledge
+from accounts.models.fiscal import FiscalLine, FiscalReceipt, TaxLine
 from accounts.models.households import (
     Household,
     HouseholdName,
@@ -12,16 +15,25 @@ from accounts.models.households import (
 from accounts.models.ledger import JournalEntry, LedgerAccount, Posting
 from accounts.models.notices import Notice
 from accounts.models.operators import Operator, Rail, User
-from accounts.models.rates import RateQuote, SiteRate
+from accounts.models.paybacks import Dispute, PayerClaim, Refund, Reversal, TakeBack
+from accounts.models.payments import Payment, PaymentAttempt
+from accounts.models.rates import RateProposal, RateQuote, SiteRate
 from accounts.models.sites import Book, Site
-from accounts.models.topups import Payment, TopUp, TopUpAttempt
+from accounts.models.topups import TopUp
+from accounts.models.treasury import TreasuryConversion
 
 __all__ = [
+    "Agent",
+    "AgentFloatChange",
+    "Alarm",
     "Book",
+    "Dispute",
     "Donation",
     "Donor",
     "DonorContact",
     "DonorsIndex",
+    "FiscalLine",
+    "FiscalReceipt",
     "Household",
     "HouseholdName",
     "HouseholdPhone",
@@ -31,14 +43,22 @@ __all__ = [
     "LedgerAccount",
     "Notice",
     "Operator",
+    "PayerClaim",
     "Payment",
+    "PaymentAttempt",
+    "Pledge",
     "Posting",
     "Rail",
+    "RateProposal",
     "RateQuote",
+    "Refund",
+    "Reversal",
     "Site",
     "SiteRate",
     "SmsOptOut",
+    "TakeBack",
+    "TaxLine",
     "TopUp",
-    "TopUpAttempt",
+    "TreasuryConversion",
     "User",
 ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from django.db import models
+from djmoney.money import Money
 
 from accounts.fields import WeiField, uuid7
+from accounts.models.operators import Rail
 from accounts.models.sites import Site
+from accounts.models.topups import IntentState, as_money
 
 
 class Donor(models.Model):
@@ -40,12 +43,58 @@ class DonorsIndex(models.Model):
     rewarded_wei = WeiField(default=0, help_text="minted for donors, parked included")
     unallocated_wei = WeiField(default=0, help_text="parked while there was no donation")
 
+    class Meta:
+        verbose_name = "donors' index"
+        verbose_name_plural = "donors' indexes"
+
     def __str__(self) -> str:
         return f"donors' index of {self.site}"
 
 
+class Pledge(models.Model):
+    """A donor's intent to pay towards a site; its state follows its attempts."""
+
+    State = IntentState
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="pledges")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="pledges")
+    rail = models.ForeignKey(Rail, on_delete=models.PROTECT, related_name="pledges")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    state = models.CharField(
+        max_length=12, choices=IntentState.choices, default=IntentState.CREATED
+    )
+    idempotency_key = models.CharField(max_length=120, unique=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount_minor__gt=0), name="pledge_amount_above_zero"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} for {self.site} {self.state}"
+
+    @property
+    def amount(self) -> Money:
+        return as_money(amount_minor=self.amount_minor, currency=self.currency)
+
+    @property
+    def account_text(self) -> str:
+        """What the provider is told the payment is for."""
+        return f"donation {self.uid}"
+
+
 class Donation(models.Model):
-    """A donor's payment towards a site: a position of the donors' index."""
+    """A donor's payment towards a site: a position of the donors' index.
+
+    amount_wei is what still counts: it shrinks when part of the payment is taken back.
+    """
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="donations")
@@ -57,6 +106,14 @@ class Donation(models.Model):
     donated_at = models.DateTimeField()
     vests_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    payment = models.ForeignKey(
+        "accounts.Payment",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="donations",
+        help_text="what paid it; a dispute that was won opens a second position",
+    )
 
     class Meta:
         ordering = ("id",)

@@ -33,10 +33,19 @@ class LedgerAccount(models.Model):
         UNALLOCATED_TOKENS = "unallocated_tokens", "impact tokens of no donor"
         TOKENS_MINTED = "tokens_minted", "impact tokens minted (asset)"
         DONATIONS = "donations", "donations received"
+        PAYBACK_DUE = "payback_due", "taken back, to be paid out by the rail"
+        PAYER_CLAIM = "payer_claim", "owed by payers who took back spent credit (asset)"
+        RAIL_FEES = "rail_fees", "kept by the rail's provider (expense)"
+        FEES_CHARGED = "fees_charged", "rail fees charged to payers"
+        SPREAD_CHARGED = "spread_charged", "spread charged to payers"
+        AGENT_FLOAT = "agent_float", "agent's float"
+        TREASURY = "treasury", "DAI held by the treasury (asset)"
+        FX_RESULT = "fx_result", "realised FX result"
+        UNEXPLAINED = "unexplained", "differences to a rail's statement, accepted by a person"
 
     book_id = models.BigIntegerField()
     kind = models.CharField(max_length=24, choices=Kind)
-    name = models.CharField(max_length=24, default="", help_text="split line, or rail")
+    name = models.CharField(max_length=24, default="", help_text="split line, rail or agent")
     asset = models.CharField(max_length=8, help_text="DAI, IT, or a currency in minor units")
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, null=True, related_name="ledger_accounts"

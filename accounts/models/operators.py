@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from accounts.fields import uuid7
+from accounts.fields import WeiField, uuid7
 
 
 class Operator(models.Model):
@@ -15,6 +15,13 @@ class Operator(models.Model):
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
+    fx_reserve_limit_wei = WeiField(
+        default=1_000 * 10**18, help_text="an alarm when the FX reserve has lost more than this"
+    )
+    fx_exposure_limit_wei = WeiField(
+        default=10_000 * 10**18,
+        help_text="an alarm when more than this waits to be converted, in any one currency",
+    )
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -40,6 +47,10 @@ class Rail(models.Model):
 
     class Provider(models.TextChoices):
         DARAJA = "daraja", "Safaricom Daraja (M-Pesa)"
+        MOMO = "momo", "MTN MoMo Collections"
+        PAWAPAY = "pawapay", "pawaPay"
+        STRIPE = "stripe", "Stripe (cards)"
+        CASH = "cash", "cash, taken by agents"
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="rails")
@@ -51,6 +62,18 @@ class Rail(models.Model):
     currency = models.CharField(max_length=3)
     min_top_up_minor = models.BigIntegerField(help_text="minor units of the currency")
     max_top_up_minor = models.BigIntegerField(help_text="minor units of the currency")
+    fee_basis_points = models.PositiveIntegerField(
+        default=0, help_text="what the provider keeps of a payment, where it does not say so itself"
+    )
+    fee_fixed_minor = models.PositiveBigIntegerField(
+        default=0, help_text="and keeps of each payment besides"
+    )
+    is_fee_charged = models.BooleanField(
+        default=False, help_text="the payer bears the provider's fee: it is taken off the credit"
+    )
+    spread_basis_points = models.PositiveIntegerField(
+        default=0, help_text="charged to the payer for the conversion, taken off the credit"
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
 
     history = HistoricalRecords()
@@ -59,12 +82,18 @@ class Rail(models.Model):
         ordering = ("code",)
         constraints = [
             models.UniqueConstraint(
-                fields=("provider", "merchant_account"), name="rail_merchant_account_unique"
+                fields=("provider", "merchant_account", "currency"),
+                name="rail_merchant_account_unique",
             ),
             models.CheckConstraint(
                 condition=models.Q(min_top_up_minor__gt=0)
                 & models.Q(max_top_up_minor__gte=models.F("min_top_up_minor")),
                 name="rail_limits_ordered",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(fee_basis_points__lte=5_000)
+                & models.Q(spread_basis_points__lte=5_000),
+                name="rail_keeps_half_at_most",
             ),
         ]
 

@@ -6,6 +6,8 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 
+from accounts.fields import WeiField
+from accounts.models.operators import User
 from accounts.models.sites import Site
 
 
@@ -42,6 +44,13 @@ class SiteRate(models.Model):
     validity = DateTimeRangeField()
     sources = models.JSONField(default=list, help_text="what it was proposed from")
     published_at = models.DateTimeField()
+    published_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    compensated_at = models.DateTimeField(
+        null=True, blank=True, help_text="when households were given what the change cost them"
+    )
+    compensation_wei = WeiField(default=0, help_text="what they were given from the FX reserve")
 
     class Meta:
         ordering = ("-published_at",)
@@ -57,3 +66,44 @@ class SiteRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.site}: {self.local_per_dai} {self.currency} per DAI"
+
+
+class RateProposal(models.Model):
+    """The rate that the sources suggest for a site's next period; a person publishes it."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed"
+        PUBLISHED = "published"
+        SUPERSEDED = "superseded", "superseded by a newer proposal"
+        REJECTED = "rejected"
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="rate_proposals")
+    currency = models.CharField(max_length=3)
+    local_per_dai = models.DecimalField(max_digits=20, decimal_places=8)
+    starts_at = models.DateTimeField(help_text="beginning of the period it is meant for")
+    sources = models.JSONField(default=list, help_text="what each source said, and when")
+    state = models.CharField(max_length=10, choices=State, default=State.PROPOSED)
+    proposed_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    site_rate = models.OneToOneField(
+        SiteRate, on_delete=models.PROTECT, null=True, blank=True, related_name="proposal"
+    )
+
+    class Meta:
+        ordering = ("-proposed_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("site", "starts_at"),
+                condition=models.Q(state="proposed"),
+                name="rate_proposal_one_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(local_per_dai__gt=0), name="rate_proposal_above_zero"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site}: {self.local_per_dai} {self.currency} per DAI, {self.state}"

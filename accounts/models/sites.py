@@ -16,6 +16,10 @@ class Site(models.Model):
         NONE = "", "none (imports only)"
         KOIOS = "koios", "SparkMeter Koios v2"
 
+    class FiscalDevice(models.TextChoices):
+        NONE = "", "none (receipts are not signed)"
+        ETIMS = "etims", "KRA eTIMS"
+
     class HeadEndEnergy(models.TextChoices):
         INTERVAL = "interval", "energy of each interval"
         REGISTER = "register", "total of the meter's register"
@@ -42,6 +46,12 @@ class Site(models.Model):
     )
     plant_account = models.CharField(
         max_length=80, blank=True, help_text="the site at the plant's telemetry service"
+    )
+    fiscal_device = models.CharField(
+        max_length=20, choices=FiscalDevice, blank=True, default="", help_text="signs receipts"
+    )
+    fiscal_account = models.CharField(
+        max_length=80, blank=True, help_text="at the tax authority: tax number/branch/device"
     )
     rails = models.ManyToManyField(Rail, blank=True, related_name="sites")
     battery_capacity_milliwatt_hours = models.BigIntegerField(default=25_000_000)

@@ -13,20 +13,6 @@ BEGIN
     RETURN v_height;
 END $$;
 
-CREATE FUNCTION ledger_guard(p_kind text, p_name text) RETURNS smallint
-LANGUAGE plpgsql IMMUTABLE SET search_path = public, pg_temp AS $$
-BEGIN
-    RETURN CASE
-        WHEN p_kind IN ('household_funds', 'household_repayment', 'arrears_unearned', 'suspense',
-                        'household_tokens', 'donors_pool', 'unallocated_tokens', 'donations') THEN 1
-        WHEN p_kind IN ('household_arrears', 'float', 'tokens_minted') THEN -1
-        WHEN p_kind IN ('fx_position', 'fx_reserve') THEN 0
-        -- The operator bears net-negative batches until the next ones make up for them.
-        WHEN p_kind = 'pool' AND p_name = 'operator' THEN 0
-        WHEN p_kind = 'pool' THEN 1
-    END;
-END $$;
-
 CREATE FUNCTION ledger_open_household(p_book_id bigint, p_household_ids bigint[]) RETURNS void
 LANGUAGE sql SET search_path = public, pg_temp AS $$
     INSERT INTO ledger_account (book_id, household_id, kind, asset, guard)

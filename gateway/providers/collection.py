@@ -16,14 +16,17 @@ from django.db.models import F
 
 from accounts import attempts, topups
 from accounts.ledger import LedgerError
-from accounts.models import Rail, TopUpAttempt
-from accounts.topups import AmountMismatch, ConfirmedPayment
+from accounts.models import PaymentAttempt, Rail
+from accounts.payees import AmountMismatch
+from accounts.topups import ConfirmedPayment
+from gateway.providers import movements
 from gateway.providers.interface import (
+    Movement,
     Notification,
     ProviderRefused,
     ProviderUnavailable,
     ProviderUnreachable,
-    UnreadableRow,
+    StatementEntry,
 )
 from gateway.providers.models import StatementCursor
 from gateway.providers.registry import provider
@@ -36,7 +39,7 @@ LONGEST_ROUND = timedelta(seconds=60)
 OVERLAP = timedelta(minutes=10)
 """A statement may show a payment some minutes after it was made."""
 
-State = TopUpAttempt.State
+State = PaymentAttempt.State
 
 
 def submit(*, attempt_id: int, at: datetime) -> None:
@@ -44,13 +47,11 @@ def submit(*, attempt_id: int, at: datetime) -> None:
     attempt = attempts.claim(attempt_id=attempt_id, at=at)
     if attempt is None:
         return
-    callback_url = (
-        f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}/daraja/stk/{attempt.token}"
-    )
+    adapter = provider(rail=attempt.intent.rail)
+    if adapter.capabilities.names_requests_ahead:
+        attempts.name_request(attempt=attempt, provider_request=str(attempt.request_id))
     try:
-        request = provider(rail=attempt.top_up.rail).initiate(
-            attempt=attempt, callback_url=callback_url, at=at
-        )
+        initiated = adapter.initiate(attempt=attempt, hooks_url=hooks_url(), at=at)
     except ProviderRefused as refusal:
         attempts.refused(attempt=attempt, code=refusal.code, text=refusal.text, at=at)
     except ProviderUnreachable as error:
@@ -58,7 +59,17 @@ def submit(*, attempt_id: int, at: datetime) -> None:
     except ProviderUnavailable as error:
         attempts.not_answered(attempt=attempt, text=str(error), at=at)
     else:
-        attempts.submitted(attempt=attempt, provider_request=request, at=at)
+        attempts.submitted(
+            attempt=attempt,
+            provider_request=initiated.provider_request,
+            pay_url=initiated.pay_url,
+            at=at,
+        )
+
+
+def hooks_url() -> str:
+    """Return the base of our hooks as providers see it, the newest secret included."""
+    return f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}"
 
 
 def ask(*, attempt_id: int, at: datetime) -> None:
@@ -69,7 +80,7 @@ def ask(*, attempt_id: int, at: datetime) -> None:
     if attempt.state == State.CREATED:
         submit(attempt_id=attempt_id, at=at)
         return
-    if attempt.state == State.SUBMITTING and not attempt.provider_request:
+    if attempt.state == State.SUBMITTING:
         if at - (attempt.submitted_at or at) < attempts.SUBMITTING_LIMIT:
             return
         attempts.not_answered(attempt=attempt, text="the worker that submitted it died", at=at)
@@ -81,7 +92,7 @@ def ask(*, attempt_id: int, at: datetime) -> None:
             attempts.postpone(attempt=attempt, at=at)
         return
     try:
-        answer = provider(rail=attempt.top_up.rail).query(attempt=attempt, at=at)
+        answer = provider(rail=attempt.intent.rail).query(attempt=attempt, at=at)
     except ProviderUnavailable as error:
         log.warning("query unanswered", attempt=str(attempt.uid), error=str(error))
         attempts.postpone(attempt=attempt, at=at)
@@ -89,14 +100,15 @@ def ask(*, attempt_id: int, at: datetime) -> None:
     attempts.settle_answer(attempt=attempt, answer=answer, at=at)
 
 
-def notified(*, attempt: TopUpAttempt, notification: Notification, at: datetime) -> None:
+def notified(*, attempt: PaymentAttempt, notification: Notification, at: datetime) -> None:
     """Take what a callback claims as a reason to ask; keep the receipt it names."""
     # Our request may have been answered since the caller looked.
     attempt = attempts.load(attempt_id=attempt.pk)
-    named = notification.provider_request
-    if not attempt.provider_request and not attempts.is_known_request(
+    named = notification.provider_request or attempt.provider_request
+    is_new = not attempt.provider_request and not attempts.is_known_request(
         provider_request=named, besides=attempt
-    ):
+    )
+    if is_new or (attempt.state == State.SUBMITTING and attempt.provider_request == named):
         # The callback overtook the answer to our request; its path proves that it is ours.
         attempts.submitted(attempt=attempt, provider_request=named, at=at)
     if attempt.provider_request != named:
@@ -139,14 +151,14 @@ def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
     begin = max(min(since or at, cursor.read_until), at - FARTHEST) - OVERLAP
     known_before = rail.payments.count()
     try:
-        rows = list(provider(rail=rail).payments(since=begin, until=at))
+        rows = list(provider(rail=rail).list_transactions(since=begin, until=at))
     except ProviderUnavailable as error:
         StatementCursor.objects.filter(pk=cursor.pk).update(
             failures_in_a_row=F("failures_in_a_row") + 1, last_failure=str(error)[:200]
         )
         return 0
     # Each in a transaction of its own: books are locked one after another, never together.
-    trouble = [told for row in rows if (told := _confirm(row=row, at=at))]
+    trouble = [told for row in rows if (told := _take(row=row, rail=rail, at=at))]
     StatementCursor.objects.filter(pk=cursor.pk).update(
         read_until=max(at, cursor.read_until),
         failures_in_a_row=0,
@@ -156,12 +168,15 @@ def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
     return rail.payments.count() - known_before
 
 
-def _confirm(*, row: ConfirmedPayment | UnreadableRow, at: datetime) -> str:
+def _take(*, row: StatementEntry, rail: Rail, at: datetime) -> str:
     """Record one row of a statement; return what a person has to look at, if anything."""
     try:
+        movements.keep(row=row, rail=rail, at=at)
         if isinstance(row, ConfirmedPayment):
             topups.confirm(payment=row, at=at)
             return ""
+        if isinstance(row, Movement):
+            return movements.follow(movement=row, rail=rail, at=at)
         told = f"{row.reference or 'a row'} unreadable: {row.detail}"
     except AmountMismatch as error:
         told = str(error)
@@ -169,9 +184,9 @@ def _confirm(*, row: ConfirmedPayment | UnreadableRow, at: datetime) -> str:
     return told
 
 
-def _differs(*, attempt: TopUpAttempt, notification: Notification) -> bool:
-    top_up = attempt.top_up
-    return notification.amount_minor not in (
-        None,
-        top_up.amount_minor,
-    ) or notification.phone not in (None, top_up.phone)
+def _differs(*, attempt: PaymentAttempt, notification: Notification) -> bool:
+    return (
+        notification.amount_minor not in (None, attempt.intent.amount_minor)
+        or notification.currency not in ("", attempt.intent.currency)
+        or notification.phone not in (None, attempt.phone)
+    )

@@ -1,14 +1,21 @@
-"""What every provider of payments can do. See gateway/providers/daraja for one that does."""
+"""What every provider of payments can do. See docs/adding-a-provider.md; gateway/providers/momo
+is a small one to replicate, gateway/providers/daraja one with every oddity.
+
+Nothing here credits or takes back money: an adapter only asks and tells. What a callback claims is
+a reason to ask, never a reason to credit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from accounts.attempts import Answer
-from accounts.models import TopUpAttempt
+from accounts.models import PaymentAttempt, Refund
+from accounts.refunds import RefundAnswer
 from accounts.topups import ConfirmedPayment
 
 
@@ -29,18 +36,102 @@ class ProviderRefused(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Notification:
-    """What a callback claims of an attempt. It credits nothing: it only makes us ask.
+class BadSignature(Exception):
+    """The callback is not signed as the provider signs: it must not even make us ask."""
 
-    amount_minor and phone are None where it names none.
-    """
+
+class MalformedCallback(ValueError):
+    """The body is not what the provider sends."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What a provider can do; the rest of the service asks here, never for a provider's name."""
+
+    prompts_phone: bool = False
+    """The payer is asked on their phone, and pays there."""
+    pays_on_page: bool = False
+    """`initiate` returns a page where the payer pays."""
+    takes_unasked: bool = False
+    """Payers can pay to an account without being asked (a paybill)."""
+    names_requests_ahead: bool = False
+    """We choose the request's id (attempt.request_id): an unanswered submit can be asked after."""
+    refunds: bool = False
+    partial_refunds: bool = False
+    has_statement: bool = False
+    """`list_transactions` yields every movement of a span. Where it is false, reconciliation asks
+    after each of our own payments by `query`."""
+    tells_amount: bool = False
+    """`balance` says what lies on the merchant's account."""
+    signs_callbacks: bool = False
+    whole_major_units: bool = False
+    """Amounts with a part below one major unit are refused (M-Pesa: whole shillings)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Initiated:
+    """The provider took the request. pay_url is the page where the payer pays, if there is one."""
 
     provider_request: str
-    is_success: bool
+    pay_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callback:
+    """A callback as it came. subject is what its path named (a token), or ""."""
+
+    body: str
+    subject: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case; only those that a signature needs."""
+    method: str = "POST"
+    url: str = ""
+
+
+class Event(StrEnum):
+    """What a notification is about."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    OTHER = "other"
+    """Kept and ignored: an event this service has no use for, or does not know."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """What a callback claims. It credits nothing: it only makes us ask.
+
+    provider_request names the attempt (or the refund) at the provider, subject the dispute.
+    amount_minor and phone are None where it names none; reference is the receipt it names.
+    """
+
+    event: Event = Event.PAYMENT
+    provider_request: str = ""
+    subject: str = ""
+    is_success: bool = False
     reference: str = ""
     amount_minor: int | None = None
+    currency: str = ""
     phone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Movement:
+    """A row of the statement that is no payment: money that left again, or came back.
+
+    kind is a StatementRow.Kind; reference the provider's id of this movement; payment_reference
+    that of the payment it takes back, "" for payouts and fees. amount_minor is above zero.
+    """
+
+    kind: str
+    reference: str
+    payment_reference: str = ""
+    amount_minor: int
+    fee_minor: int = 0
+    currency: str
+    happened_at: datetime
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,20 +142,82 @@ class UnreadableRow:
     detail: str
 
 
+StatementEntry = ConfirmedPayment | Movement | UnreadableRow
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DisputeAnswer:
+    """What the provider says of a dispute now. state is a Dispute.State."""
+
+    reference: str
+    payment_reference: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    reason: str
+    state: str
+    opened_at: datetime
+    evidence_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amount:
+    """What lies on the merchant's account, pending included, in minor units."""
+
+    amount_minor: int
+    currency: str
+    told_at: datetime
+
+
 class Provider(Protocol):
     """One merchant account at one provider."""
 
-    def initiate(self, *, attempt: TopUpAttempt, callback_url: str, at: datetime) -> str:
-        """Ask the payer; return what the provider calls it.
+    capabilities: Capabilities
+
+    def initiate(self, *, attempt: PaymentAttempt, hooks_url: str, at: datetime) -> Initiated:
+        """Ask the payer. hooks_url is the base of our hooks, secret included; the adapter adds its
+        own path behind it. Asking again with the same attempt.request_id does nothing twice.
 
         Raises ProviderRefused or ProviderUnreachable (nothing happened) or ProviderUnavailable
         (unknown).
         """
 
-    def query(self, *, attempt: TopUpAttempt, at: datetime) -> Answer:
+    def query(self, *, attempt: PaymentAttempt, at: datetime) -> Answer:
         """Return what became of an attempt. Raises ProviderUnavailable."""
 
-    def payments(
-        self, *, since: datetime, until: datetime
-    ) -> Iterator[ConfirmedPayment | UnreadableRow]:
-        """Yield the rows of the provider's own statement. Raises ProviderUnavailable."""
+    def verify(self, *, callback: Callback, at: datetime) -> None:
+        """Check who sent it, without asking anybody. Raises BadSignature.
+
+        Where the provider signs nothing, the secret in the path has already said all there is.
+        """
+
+    def parse_callback(self, *, callback: Callback) -> Notification:
+        """Read what a callback claims. Raises MalformedCallback."""
+
+    def refund(self, *, refund: Refund, hooks_url: str, at: datetime) -> RefundAnswer:
+        """Give money back to the source that paid. The same refund.request_id gives once.
+
+        Raises ProviderRefused, ProviderUnreachable, ProviderUnavailable as initiate does.
+        """
+
+    def query_refund(self, *, refund: Refund, at: datetime) -> RefundAnswer:
+        """Return what became of a refund. Raises ProviderUnavailable."""
+
+    def list_transactions(self, *, since: datetime, until: datetime) -> Iterator[StatementEntry]:
+        """Yield the rows of the provider's own statement, any number of times the same.
+
+        Raises ProviderUnavailable. Yields nothing where capabilities.has_statement is false.
+        """
+
+    def balance(self, *, at: datetime) -> Amount | None:
+        """Return what lies on the merchant's account; None where the answer comes later, or never.
+
+        Raises ProviderUnavailable.
+        """
+
+
+class Disputing(Protocol):
+    """What a provider of cards can do besides."""
+
+    def query_dispute(self, *, reference: str, at: datetime) -> DisputeAnswer:
+        """Return what became of a dispute. Raises ProviderUnavailable."""

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from accounts.models import Rail
 from gateway.providers.daraja.provider import DarajaProvider, shared_client
 from gateway.providers.interface import Provider
 
 
 def provider(*, rail: Rail) -> Provider:
-    """Return the provider of a rail."""
+    """Return the provider of a rail. Raises LookupError for a rail that no provider serves."""
     if rail.provider == Rail.Provider.DARAJA:
         return DarajaProvider(rail=rail, client=shared_client())
-    raise LookupError(f"rail {rail.code} names an unknown provider {rail.provider!r}")
+    raise LookupError(f"rail {rail.code} has no provider that can be asked: {rail.provider!r}")
+
+
+def is_served(*, rail: Rail) -> bool:
+    """Return whether a provider stands behind the rail; nobody is asked about cash."""
+    return rail.provider != Rail.Provider.CASH
+
+
+def is_set_up(*, provider: str) -> bool:
+    """Return whether the service knows where the provider is."""
+    return bool(getattr(settings, f"{provider.upper()}_URL", ""))
+
+
+def by_name(name: str) -> Provider:
+    """Return a provider that only verifies and reads callbacks: whose they are is not known yet."""
+    return provider(rail=Rail(provider=name, code=name))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import topups
+from accounts import suspense
 from accounts.models import Rail
 from gateway.providers import collection
+from gateway.providers.registry import is_served, provider
 
 
 @shared_task
@@ -26,10 +27,11 @@ def poll_attempts() -> None:
 def pull_payments() -> None:
     """Read every rail's statement for payments whose callback was missed."""
     for rail in Rail.objects.filter(closed_at__isnull=True).select_related("operator__book"):
-        collection.pull(rail=rail, at=timezone.now())
+        if is_served(rail=rail) and provider(rail=rail).capabilities.has_statement:
+            collection.pull(rail=rail, at=timezone.now())
 
 
 @shared_task
 def attach_suspense() -> None:
     """Attach payments whose account has appeared; each is attached once, however many run this."""
-    topups.attach_suspense(at=timezone.now())
+    suspense.attach_waiting(at=timezone.now())

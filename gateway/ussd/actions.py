@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from accounts import attempts, pins, sites
-from accounts.models import Household, Rail, TopUpAttempt
+from accounts import attempts, pins, rails, sites
+from accounts.models import Household, PaymentAttempt
 from gateway.providers.tasks import submit_attempt
 from gateway.ussd.effects import ChangePin, Effect, SetLanguage, StartTopUp
 from gateway.ussd.engine import Refusal
@@ -42,11 +42,7 @@ def start_top_up(
 ) -> Refusal | None:
     """Store the wish and let a worker call the provider."""
     site = sites.site_of(household=household, at=at)
-    rail = None
-    if site is not None:
-        # The first by id, as on the screen that told the limits.
-        rails = Rail.objects.filter(sites=site, closed_at__isnull=True, currency=site.currency)
-        rail = rails.order_by("pk").first()
+    rail = None if site is None else rails.prompting(site=site)
     if site is None or rail is None:
         return "try_later"
     with transaction.atomic():
@@ -77,12 +73,12 @@ def _submit(attempt_id: int) -> None:
 def _has_open_prompt(*, phone: str, key: str, at: datetime) -> bool:
     """A phone shows one prompt at a time; a second request would be refused by the provider."""
     return (
-        TopUpAttempt.objects.filter(
+        PaymentAttempt.objects.filter(
             top_up__phone=phone,
             state__in=(
-                TopUpAttempt.State.CREATED,
-                TopUpAttempt.State.SUBMITTING,
-                TopUpAttempt.State.PENDING,
+                PaymentAttempt.State.CREATED,
+                PaymentAttempt.State.SUBMITTING,
+                PaymentAttempt.State.PENDING,
             ),
             created_at__gt=at - timedelta(seconds=PROMPT_SECONDS),
         )

@@ -11,9 +11,10 @@ from fractions import Fraction
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import connection
 
+from accounts.rails import PROMPTING
+from gateway.providers.registry import is_set_up
 from gateway.ussd.facts import (
     AccountFacts,
     HouseholdFacts,
@@ -38,7 +39,7 @@ SELECT h.id, s.currency, s.arrears_share_basis_points, s.closed_at IS NOT NULL, 
     (SELECT p.wei_per_kwh FROM settlement_price p WHERE p.site_id = s.id AND p.starts_at <= %(at)s
      ORDER BY p.starts_at DESC, p.revision DESC LIMIT 1),
     coalesce(week.charged, 0), week.days, week.last_slot_ends_at,
-    rail.merchant_account, rail.min_top_up_minor, rail.max_top_up_minor
+    rail.provider, rail.merchant_account, rail.min_top_up_minor, rail.max_top_up_minor
 FROM accounts_household h
 JOIN accounts_householdsite hs ON hs.household_id = h.id AND hs.validity @> %(at)s
 JOIN accounts_site s ON s.id = hs.site_id
@@ -47,9 +48,10 @@ LEFT JOIN LATERAL (
     WHERE r.site_id = s.id AND lower(r.validity) <= %(at)s
     ORDER BY lower(r.validity) DESC LIMIT 1) rate ON true
 LEFT JOIN LATERAL (
-    SELECT r.merchant_account, r.min_top_up_minor, r.max_top_up_minor
+    SELECT r.provider, r.merchant_account, r.min_top_up_minor, r.max_top_up_minor
     FROM accounts_site_rails sr JOIN accounts_rail r ON r.id = sr.rail_id
     WHERE sr.site_id = s.id AND r.closed_at IS NULL AND r.currency = s.currency
+        AND r.provider = ANY(%(prompting)s)
     ORDER BY r.id LIMIT 1) rail ON true
 CROSS JOIN LATERAL (
     SELECT sum(a.amount) FILTER (WHERE a.kind = 'household_funds') AS funds,
@@ -88,7 +90,8 @@ WHERE h.code = %s AND p.state = 'credited'
 ORDER BY p.id DESC LIMIT %s
 """
 
-RAIL_NAMES = {"KES": "M-Pesa"}
+PAYBILLS = {"daraja": "M-Pesa"}
+"""Providers that payers can pay to without being asked, as payers call them."""
 
 
 class NoAccount(LookupError):
@@ -124,12 +127,14 @@ class PhoneFacts:
     def account(self, household_code: str) -> AccountFacts:
         """Money of one household. Raises NoAccount."""
         with connection.cursor() as cursor:
-            cursor.execute(ACCOUNT, {"code": household_code, "at": self.at})
+            cursor.execute(
+                ACCOUNT, {"code": household_code, "at": self.at, "prompting": list(PROMPTING)}
+            )
             row = cursor.fetchone()
         if row is None or row[4] is None:
             raise NoAccount(f"{household_code} belongs to no site with a rate")
         (_, currency, share, is_closed, rate, funds, arrears, price, spent, days, as_of) = row[:11]
-        merchant_account, smallest, largest = row[11:]
+        provider, merchant_account, smallest, largest = row[11:]
         return AccountFacts(
             code=household_code,
             currency=currency,
@@ -142,12 +147,12 @@ class PhoneFacts:
             min_top_up_minor=smallest or 0,
             max_top_up_minor=largest or 0,
             arrears_share_bp=share,
-            rail_available=merchant_account is not None and bool(settings.DARAJA_URL),
+            rail_available=provider is not None and is_set_up(provider=provider),
             paybill=(
                 None
-                if merchant_account is None
+                if provider not in PAYBILLS
                 else PaybillFacts(
-                    service=RAIL_NAMES.get(currency, "Mobile money"),
+                    service=PAYBILLS[provider],
                     business_number=merchant_account,
                 )
             ),

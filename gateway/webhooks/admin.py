@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 from accounts.admin.base import ReadOnlyAdmin
 from accounts.admin.columns import page_of, shown_time, when
 from accounts.admin.topups import TopUpAdmin
-from accounts.models import Payment, TopUp, TopUpAttempt
+from accounts.models import Payment, PaymentAttempt, TopUp
 from gateway.webhooks.models import InboundEvent
 
 MOST_EVENTS = 50
@@ -50,7 +50,7 @@ class InboundEventAdmin(ReadOnlyAdmin):
     )
 
     def of_operator(self, rows: QuerySet[Any], operator_id: int) -> QuerySet[Any]:
-        attempts = TopUpAttempt.objects.filter(top_up__site__operator=operator_id)
+        attempts = PaymentAttempt.objects.filter(top_up__site__operator=operator_id)
         payments = Payment.objects.filter(rail__operator=operator_id, reference=OuterRef("subject"))
         return rows.filter(
             Exists(attempts.filter(token=OuterRef("subject")))

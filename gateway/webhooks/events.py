@@ -9,13 +9,10 @@ import structlog
 from django.db import connection
 from django.db.models import F, Q
 
-from accounts.models import Payment, Rail, TopUpAttempt
-from gateway.providers import collection
-from gateway.providers.daraja.callbacks import (
-    MalformedCallback,
-    paybill_notice,
-    stk_notification,
-)
+from accounts.models import Payment, Rail
+from gateway.providers import collection, notifying
+from gateway.providers.daraja.callbacks import paybill_notice
+from gateway.providers.interface import Callback, MalformedCallback
 from gateway.sms import inbound
 from gateway.webhooks.models import InboundEvent
 
@@ -80,13 +77,13 @@ def _finish(*, event: InboundEvent, outcome: str, text: str, at: datetime) -> No
     )
 
 
-def _daraja_stk(event: InboundEvent, at: datetime) -> tuple[str, str]:
-    attempt = TopUpAttempt.objects.filter(token=event.subject).first()
-    if attempt is None:
-        return Outcome.IGNORED, "no attempt has this token"
-    notification = stk_notification(event.body)
-    collection.notified(attempt=attempt, notification=notification, at=at)
-    return Outcome.DONE, ""
+def _provider_callback(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    ignored = notifying.take(
+        provider=event.route.split(".")[0],
+        callback=Callback(body=event.body, subject=event.subject),
+        at=at,
+    )
+    return (Outcome.IGNORED, ignored) if ignored else (Outcome.DONE, "")
 
 
 def _daraja_confirmation(event: InboundEvent, at: datetime) -> tuple[str, str]:
@@ -124,7 +121,10 @@ def _sms_opt_out(event: InboundEvent, at: datetime) -> tuple[str, str]:
 
 
 HANDLERS: dict[str, Callable[[InboundEvent, datetime], tuple[str, str]]] = {
-    "daraja.stk": _daraja_stk,
+    "daraja.stk": _provider_callback,
+    "momo": _provider_callback,
+    "pawapay": _provider_callback,
+    "stripe": _provider_callback,
     "daraja.confirmation": _daraja_confirmation,
     "daraja.validation": _keep_only,
     "daraja.result": _keep_only,

@@ -19,6 +19,7 @@ class InboundEvent(models.Model):
         IGNORED = "ignored", "nothing to do"
         MALFORMED = "malformed", "could not be read"
         FAILED = "failed", "failed; will be tried again"
+        FORGED = "forged", "badly signed; never looked at"
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     route = models.CharField(max_length=40, help_text="which hook, e.g. daraja.confirmation")

@@ -8,6 +8,7 @@ from gateway.ussd.views import ussd
 from gateway.webhooks import views
 
 urlpatterns = [
+    path("stripe", views.stripe),
     path("<str:secret>/ussd", ussd),
     path("<str:secret>/ussd/end", views.ussd_end),
     path("<str:secret>/sms", views.sms_inbound),
@@ -17,4 +18,6 @@ urlpatterns = [
     path("<str:secret>/daraja/validation", views.daraja_validation),
     path("<str:secret>/daraja/confirmation", views.daraja_confirmation),
     path("<str:secret>/daraja/result/<str:token>", views.daraja_result),
+    path("<str:secret>/momo/<str:token>", views.momo),
+    path("<str:secret>/pawapay", views.pawapay),
 ]

@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable
 
 import structlog
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import OperationalError
 
-from accounts.models import Household
-from accounts.topups import normalise_code
-from gateway.providers.daraja.callbacks import MalformedCallback, paybill_notice
+from accounts.models import Household, Rail
+from accounts.payees import normalise_code
+from gateway.providers.daraja.callbacks import paybill_notice
+from gateway.providers.interface import BadSignature, Callback, MalformedCallback
+from gateway.providers.registry import by_name
 from gateway.sms.redaction import mask_numbers, redact_message
 from gateway.ussd.redaction import redact
 from gateway.webhooks import bell, intake
@@ -94,6 +97,64 @@ def daraja_result(request: HttpRequest, token: str) -> HttpResponse:
     """The result of a reversal or status query."""
     _keep(request, route="daraja.result", subject=token, body=intake.body_text(request))
     return JsonResponse(ACCEPTED)
+
+
+@hook("POST", "PUT")
+def momo(request: HttpRequest, token: str) -> HttpResponse:
+    """What became of a request to pay, or of a refund; may carry no id but the path's token."""
+    _keep(request, route="momo", subject=token, body=intake.body_text(request))
+    return HttpResponse(status=200)
+
+
+@hook("POST")
+def pawapay(request: HttpRequest) -> HttpResponse:
+    """What became of a deposit or a refund; signed, where we asked for that."""
+    body = intake.body_text(request)
+    callback = _callback(request, body=body)
+    try:
+        by_name(Rail.Provider.PAWAPAY).verify(callback=callback, at=timezone.now())
+    except BadSignature as error:
+        intake.store(
+            route="pawapay",
+            subject="",
+            body=body,
+            request=request,
+            at=timezone.now(),
+            outcome="forged",
+        )
+        return _badly_signed(error, route="pawapay")
+    _keep(request, route="pawapay", subject="", body=body)
+    return HttpResponse(status=200)
+
+
+@csrf_exempt
+def stripe(request: HttpRequest) -> HttpResponse:
+    """An event of Stripe. Only its signature proves it, so nothing else is kept."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    body = intake.body_text(request)
+    try:
+        by_name(Rail.Provider.STRIPE).verify(
+            callback=_callback(request, body=body), at=timezone.now()
+        )
+    except BadSignature as error:
+        return _badly_signed(error, route="stripe")
+    _keep(request, route="stripe", subject="", body=body)
+    return HttpResponse(status=200)
+
+
+def _callback(request: HttpRequest, *, body: str) -> Callback:
+    return Callback(
+        body=body,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        method=request.method or "POST",
+        url=request.build_absolute_uri(),
+    )
+
+
+def _badly_signed(error: BadSignature, *, route: str) -> HttpResponse:
+    log.warning("callback refused", route=route, error=str(error))
+    return HttpResponse(f"{error}\n", status=400, content_type="text/plain")
 
 
 @hook("POST")

@@ -17,7 +17,7 @@ from accounts.admin.base import Closable, ReadOnlyAdmin, ReadOnlyInline, page_ac
 from accounts.admin.columns import kwh, linked, percent, shown_time, when
 from accounts.admin.scope import VisibleFilter, visible
 from accounts.models import Household
-from accounts.topups import normalise_code
+from accounts.payees import normalise_code
 from settlement.assignments import BadAssignment, assign
 from settlement.models import HeadEndCursor, Meter, MeterAssignment, MeterGap, SlotTelemetry
 

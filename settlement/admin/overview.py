@@ -10,15 +10,15 @@ from django.http import HttpRequest
 from accounts.admin.base import MOST_COUNTED
 from accounts.admin.columns import list_of
 from accounts.admin.scope import visible
-from accounts.models import Payment, TopUp, TopUpAttempt
+from accounts.models import Payment, PaymentAttempt, TopUp
 from settlement.models import HeadEndCursor, MeterGap, QuarantinedReading
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the counts that matter to the context of the admin's index (UNFOLD's callback)."""
-    unknown = TopUpAttempt.State.UNKNOWN
+    unknown = PaymentAttempt.State.UNKNOWN
     suspense, mismatch = Payment.State.SUSPENSE, Payment.State.MISMATCH
-    top_ups = TopUpAttempt.objects.filter(state=unknown, top_up__in=visible(request, TopUp))
+    top_ups = PaymentAttempt.objects.filter(state=unknown, top_up__in=visible(request, TopUp))
     payments = visible(request, Payment)
     context["needs_a_person"] = [
         _item(

@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import Household, TopUpAttempt
+from accounts.models import Household, PaymentAttempt
 from accounts.topups import ConfirmedPayment
 from gateway.providers.daraja.provider import shared_client
 from gateway.providers.interface import (
@@ -21,7 +21,7 @@ from gateway.providers.interface import (
     ProviderRefused,
     ProviderUnavailable,
     ProviderUnreachable,
-    UnreadableRow,
+    StatementEntry,
 )
 from gateway.providers.registry import provider
 from tests.integration.sandboxed import World, asked, home, hooks, later, today, world
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 class Rig(Protocol):
     """One provider's payer and its troubles."""
 
-    def adapter(self, attempt: TopUpAttempt) -> Provider:
+    def adapter(self, attempt: PaymentAttempt) -> Provider:
         """The adapter of the attempt's rail."""
 
     def pay(self) -> None:
@@ -46,7 +46,7 @@ class Rig(Protocol):
     def pay_unasked(self, account: str, amount: str) -> str:
         """Somebody pays to an account without being asked; the reference."""
 
-    def refuses(self, attempt: TopUpAttempt) -> None:
+    def refuses(self, attempt: PaymentAttempt) -> None:
         """Make the provider refuse the attempt."""
 
     def is_slow(self) -> None:
@@ -66,8 +66,8 @@ class DarajaRig:
         self.world = world
         self.settings = settings
 
-    def adapter(self, attempt: TopUpAttempt) -> Provider:
-        return provider(rail=attempt.top_up.rail)
+    def adapter(self, attempt: PaymentAttempt) -> Provider:
+        return provider(rail=attempt.intent.rail)
 
     def pay(self) -> None:
         assert self.world.pay()
@@ -78,7 +78,8 @@ class DarajaRig:
     def pay_unasked(self, account: str, amount: str) -> str:
         return self.world.paybill(account, amount, silent=True)
 
-    def refuses(self, attempt: TopUpAttempt) -> None:
+    def refuses(self, attempt: PaymentAttempt) -> None:
+        assert attempt.top_up is not None
         attempt.top_up.phone = "+15551234567"
 
     def is_slow(self) -> None:
@@ -100,44 +101,47 @@ def rig(world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def attempt(rig: Rig, home: Household) -> TopUpAttempt:
+def attempt(rig: Rig, home: Household) -> PaymentAttempt:
     """An attempt at 500 of the household's currency, not submitted."""
     return asked(home)
 
 
-def initiate(rig: Rig, attempt: TopUpAttempt) -> None:
+def initiate(rig: Rig, attempt: PaymentAttempt) -> None:
     """Submit, and remember what the provider calls it."""
-    attempt.provider_request = rig.adapter(attempt).initiate(
-        attempt=attempt, callback_url=f"http://product.test/hooks/s/{attempt.token}", at=later()
+    initiated = rig.adapter(attempt).initiate(
+        attempt=attempt, hooks_url="http://product.test/hooks/s", at=later()
     )
+    attempt.provider_request = initiated.provider_request
 
 
 def statement(
-    rig: Rig, attempt: TopUpAttempt, *, since: datetime | None = None
-) -> list[ConfirmedPayment | UnreadableRow]:
+    rig: Rig, attempt: PaymentAttempt, *, since: datetime | None = None
+) -> list[StatementEntry]:
     now = timezone.now()
-    return list(rig.adapter(attempt).payments(since=since or now - timedelta(hours=1), until=now))
+    return list(
+        rig.adapter(attempt).list_transactions(since=since or now - timedelta(hours=1), until=now)
+    )
 
 
-def test_initiate_returns_what_the_provider_calls_it(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_initiate_returns_what_the_provider_calls_it(rig: Rig, attempt: PaymentAttempt) -> None:
     initiate(rig, attempt)
     assert 0 < len(attempt.provider_request) <= 80
 
 
-def test_a_query_before_the_payer_answers_is_not_final(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_a_query_before_the_payer_answers_is_not_final(rig: Rig, attempt: PaymentAttempt) -> None:
     initiate(rig, attempt)
     answer = rig.adapter(attempt).query(attempt=attempt, at=timezone.now())
     assert (answer.is_final, answer.is_paid) == (False, False)
 
 
-def test_a_query_after_a_payment_says_paid_every_time(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_a_query_after_a_payment_says_paid_every_time(rig: Rig, attempt: PaymentAttempt) -> None:
     initiate(rig, attempt)
     rig.pay()
     answers = [rig.adapter(attempt).query(attempt=attempt, at=later()) for _ in range(2)]
     assert [(answer.is_final, answer.is_paid) for answer in answers] == [(True, True)] * 2
 
 
-def test_a_query_after_a_refusal_is_final_with_a_code(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_a_query_after_a_refusal_is_final_with_a_code(rig: Rig, attempt: PaymentAttempt) -> None:
     initiate(rig, attempt)
     rig.decline()
     answer = rig.adapter(attempt).query(attempt=attempt, at=timezone.now())
@@ -146,7 +150,9 @@ def test_a_query_after_a_refusal_is_final_with_a_code(rig: Rig, attempt: TopUpAt
     assert answer.text
 
 
-def test_a_refusal_has_the_providers_code_and_does_nothing(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_a_refusal_has_the_providers_code_and_does_nothing(
+    rig: Rig, attempt: PaymentAttempt
+) -> None:
     rig.refuses(attempt)
     with pytest.raises(ProviderRefused) as refusal:
         initiate(rig, attempt)
@@ -154,14 +160,14 @@ def test_a_refusal_has_the_providers_code_and_does_nothing(rig: Rig, attempt: To
     assert statement(rig, attempt) == []
 
 
-def test_an_amount_the_rail_cannot_carry_is_refused(rig: Rig, attempt: TopUpAttempt) -> None:
-    attempt.top_up.amount_minor += 1
+def test_an_amount_the_rail_cannot_carry_is_refused(rig: Rig, attempt: PaymentAttempt) -> None:
+    attempt.intent.amount_minor += 1
     with pytest.raises(ProviderRefused):
         initiate(rig, attempt)
 
 
 def test_the_statement_shows_what_was_asked_for_and_what_was_not(
-    rig: Rig, attempt: TopUpAttempt
+    rig: Rig, attempt: PaymentAttempt
 ) -> None:
     initiate(rig, attempt)
     rig.pay()
@@ -171,22 +177,22 @@ def test_the_statement_shows_what_was_asked_for_and_what_was_not(
     told = {}
     for row in rows:
         assert isinstance(row, ConfirmedPayment)
-        assert (row.rail, row.currency) == (attempt.top_up.rail, attempt.top_up.currency)
+        assert (row.rail, row.currency) == (attempt.intent.rail, attempt.intent.currency)
         assert row.paid_at.utcoffset() is not None
         assert abs(row.paid_at - timezone.now()) < timedelta(minutes=1)
         assert row.top_up is None
         told[row.reference] = (row.amount_minor, row.account_text)
     assert told.pop(unasked) == (25_050, "kis 0001")
-    assert list(told.values()) == [(attempt.top_up.amount_minor, "KIS0001")]
+    assert list(told.values()) == [(attempt.intent.amount_minor, "KIS0001")]
 
 
-def test_the_statement_is_read_over_any_span(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_the_statement_is_read_over_any_span(rig: Rig, attempt: PaymentAttempt) -> None:
     reference = rig.pay_unasked("KIS0001", "80")
     rows = statement(rig, attempt, since=timezone.now() - timedelta(days=9))
     assert [row.reference for row in rows] == [reference]
     assert (
         list(
-            rig.adapter(attempt).payments(
+            rig.adapter(attempt).list_transactions(
                 since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 1, 2, tzinfo=UTC)
             )
         )
@@ -194,27 +200,27 @@ def test_the_statement_is_read_over_any_span(rig: Rig, attempt: TopUpAttempt) ->
     )
 
 
-def test_an_answer_that_comes_too_late_leaves_it_unknown(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_an_answer_that_comes_too_late_leaves_it_unknown(rig: Rig, attempt: PaymentAttempt) -> None:
     rig.is_slow()
     with pytest.raises(ProviderUnavailable) as unknown:
         initiate(rig, attempt)
     assert not isinstance(unknown.value, ProviderUnreachable)
 
 
-def test_an_error_of_the_server_leaves_it_unknown(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_an_error_of_the_server_leaves_it_unknown(rig: Rig, attempt: PaymentAttempt) -> None:
     rig.is_down()
     with pytest.raises(ProviderUnavailable) as unknown:
         initiate(rig, attempt)
     assert not isinstance(unknown.value, ProviderUnreachable)
 
 
-def test_a_provider_nobody_reaches_did_nothing(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_a_provider_nobody_reaches_did_nothing(rig: Rig, attempt: PaymentAttempt) -> None:
     rig.is_unreachable()
     with pytest.raises(ProviderUnreachable):
         initiate(rig, attempt)
 
 
-def test_questions_that_are_not_answered_say_so(rig: Rig, attempt: TopUpAttempt) -> None:
+def test_questions_that_are_not_answered_say_so(rig: Rig, attempt: PaymentAttempt) -> None:
     initiate(rig, attempt)
     rig.is_down()
     with pytest.raises(ProviderUnavailable):

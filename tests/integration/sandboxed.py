@@ -23,7 +23,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import Household, Notice, TopUpAttempt
+from accounts.models import Household, Notice, PaymentAttempt
 from gateway.providers import collection
 from gateway.providers.daraja.provider import shared_client
 from gateway.sms import delivery
@@ -113,18 +113,20 @@ def handle_events(*, at: datetime | None = None) -> None:
         events.handle(event_id=event.pk, at=at or timezone.now())
 
 
-def asked(household: Household, *, amount_minor: int = 50_000, key: str = "key-1") -> TopUpAttempt:
+def asked(
+    household: Household, *, amount_minor: int = 50_000, key: str = "key-1"
+) -> PaymentAttempt:
     """A household asks for a prompt on its phone; the attempt, not submitted yet."""
     reason = start_top_up(
         household=household, phone=PHONE, amount_minor=amount_minor, key=key, at=timezone.now()
     )
     assert reason is None
-    return TopUpAttempt.objects.get(top_up__idempotency_key=key)
+    return PaymentAttempt.objects.get(top_up__idempotency_key=key)
 
 
 def prompted(
     household: Household, *, amount_minor: int = 50_000, key: str = "key-1"
-) -> TopUpAttempt:
+) -> PaymentAttempt:
     """The prompt is on the phone."""
     attempt = asked(household, amount_minor=amount_minor, key=key)
     collection.submit(attempt_id=attempt.pk, at=timezone.now())

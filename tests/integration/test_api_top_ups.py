@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts.models import Household, TopUp, TopUpAttempt
+from accounts.models import Household, PaymentAttempt, TopUp
 from accounts.money import dai_string
 from gateway import celery_app
 from gateway.api import idempotency
@@ -58,11 +58,11 @@ def test_a_top_up_is_stored_and_then_handed_to_the_worker(
 
     assert response.status_code == 201
     body = response.json()
-    attempt = TopUpAttempt.objects.select_related("top_up").get()
-    assert body["id"] == str(attempt.top_up.uid)
+    attempt = PaymentAttempt.objects.select_related("top_up").get()
+    assert body["id"] == str(attempt.intent.uid)
     assert (body["amount"], body["currency"], body["state"]) == ("500.00", "KES", "created")
     assert (body["phone"], body["origin"], body["credited"]) == ("+254711000001", "prompt", None)
-    assert attempt.top_up.amount_minor == 50_000
+    assert attempt.intent.amount_minor == 50_000
     assert operator.get(response["Location"]).json() == body
     assert _queued() == [("gateway.providers.tasks.submit_attempt", [attempt.pk])]
 
@@ -201,7 +201,7 @@ def test_one_key_used_by_many_at_once_does_its_work_once() -> None:
 
     assert len(answers) == 6
     assert set(answers) == {(201, str(TopUp.objects.get().uid))}
-    assert TopUpAttempt.objects.count() == 1
+    assert PaymentAttempt.objects.count() == 1
 
 
 def _empty_queue() -> None:

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from accounts import amounts, attempts
 from accounts.attempts import Answer, BadAmount
-from accounts.models import Household, Notice, Payment, Rail, TopUp, TopUpAttempt
+from accounts.models import Household, Notice, Payment, PaymentAttempt, Rail, TopUp
 from gateway.providers import collection
 from gateway.providers.daraja.client import Daraja
 from gateway.providers.daraja.provider import shared_client
@@ -37,8 +37,8 @@ __all__ = ["home", "hooks", "today", "world"]
 pytestmark = pytest.mark.django_db
 
 
-def of(attempt: TopUpAttempt) -> TopUpAttempt:
-    return TopUpAttempt.objects.select_related("top_up").get(pk=attempt.pk)
+def of(attempt: PaymentAttempt) -> PaymentAttempt:
+    return PaymentAttempt.objects.select_related("top_up").get(pk=attempt.pk)
 
 
 @pytest.fixture
@@ -50,12 +50,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_our_id_is_stored_before_the_provider_is_called(world: World, home: Household) -> None:
     attempt = asked(home)
-    assert (attempt.state, attempt.top_up.state) == ("created", "created")
+    assert (attempt.state, attempt.intent.state) == ("created", "created")
     assert len(attempt.token) == 64
     assert not world.prompts()
     submit_attempt(attempt.pk)
     submit_attempt(attempt.pk)
-    assert (of(attempt).state, of(attempt).top_up.state) == ("pending", "pending")
+    assert (of(attempt).state, of(attempt).intent.state) == ("pending", "pending")
     assert len(world.prompts()) == 1
 
 
@@ -71,7 +71,7 @@ def test_a_time_out_is_unknown_and_the_callback_resolves_it(world: World, home: 
     attempt = asked(home)
     world.fault("slow_response", seconds=0.8)
     collection.submit(attempt_id=attempt.pk, at=timezone.now())
-    assert (of(attempt).state, of(attempt).top_up.state) == ("unknown", "unknown")
+    assert (of(attempt).state, of(attempt).intent.state) == ("unknown", "unknown")
     assert not Notice.objects.exists()
 
     receipt = world.pay()
@@ -93,7 +93,7 @@ def test_a_time_out_whose_callback_is_lost_is_resolved_by_the_statement(
 
     collection.pull(rail=Rail.objects.get(), at=timezone.now())
     collection.poll_due(clock=lambda: later(minutes=5))
-    assert (of(attempt).state, of(attempt).top_up.state) == ("succeeded", "succeeded")
+    assert (of(attempt).state, of(attempt).intent.state) == ("succeeded", "succeeded")
     assert Payment.objects.get().reference == receipt
 
 
@@ -101,7 +101,7 @@ def test_a_time_out_whose_callback_is_lost_is_resolved_by_the_statement(
 def test_a_query_that_is_not_answered_is_asked_again(world: World, home: Household) -> None:
     attempt = prompted(home)
     receipt = world.pay()
-    TopUpAttempt.objects.update(claimed_reference=receipt)
+    PaymentAttempt.objects.update(claimed_reference=receipt)
     world.fault("slow_response", seconds=0.8)
     collection.ask(attempt_id=attempt.pk, at=timezone.now())
     assert (of(attempt).state, of(attempt).poll_count) == ("pending", 1)
@@ -123,7 +123,7 @@ def test_a_push_that_is_refused_fails_and_says_so(
     settings.PUBLIC_URL = "http://pay.mpesa.test"
     collection.submit(attempt_id=attempt.pk, at=timezone.now())
     now = of(attempt)
-    assert (now.state, now.failure_code, now.top_up.state) == ("failed", "400.002.02", "failed")
+    assert (now.state, now.failure_code, now.intent.state) == ("failed", "400.002.02", "failed")
     assert "CallBackURL" in now.failure_text
     assert Notice.objects.get().kind == "top_up_failed"
 
@@ -209,7 +209,7 @@ def test_a_worker_killed_between_claim_and_call_leaves_an_unknown_that_expires(
     )
 
     collection.poll_due(clock=lambda: later(hours=25))
-    assert (of(attempt).state, of(attempt).top_up.state) == ("expired", "expired")
+    assert (of(attempt).state, of(attempt).intent.state) == ("expired", "expired")
     assert of(attempt).next_poll_at is None
     # Nobody knows for certain that nothing was taken, so nothing is claimed.
     assert not Notice.objects.exists()
@@ -258,7 +258,7 @@ def test_one_attempt_that_breaks_does_not_keep_the_others_waiting(
     world: World, home: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, fine = prompted(home, key="broken"), None
-    TopUpAttempt.objects.update(created_at=later(minutes=-5), next_poll_at=later(minutes=-5))
+    PaymentAttempt.objects.update(created_at=later(minutes=-5), next_poll_at=later(minutes=-5))
     world.cancel()
     fine = prompted(home, key="fine")
     world.cancel()
@@ -278,7 +278,7 @@ def test_one_attempt_that_breaks_does_not_keep_the_others_waiting(
 def test_one_round_of_the_janitor_ends_after_a_minute(world: World, home: Household) -> None:
     for number in range(3):
         asked(home, key=f"key-{number}")
-        TopUpAttempt.objects.update(created_at=later(minutes=-5))
+        PaymentAttempt.objects.update(created_at=later(minutes=-5))
     begin, calls = timezone.now(), iter(range(1_000))
     assert collection.poll_due(clock=lambda: begin + timedelta(seconds=40 * next(calls))) == 1
 
@@ -327,8 +327,8 @@ def test_a_query_answered_while_a_callback_was_handled_takes_nothing_back(
     paid, failed = Answer(is_final=True, is_paid=True), Answer(is_final=True, code="1037")
     for answer in (paid, failed):
         attempts.settle_answer(attempt=stale, answer=answer, at=timezone.now())
-        stale.state, stale.claimed_reference = TopUpAttempt.State.PENDING, ""
-    assert (of(attempt).state, of(attempt).top_up.state) == ("succeeded", "succeeded")
+        stale.state, stale.claimed_reference = PaymentAttempt.State.PENDING, ""
+    assert (of(attempt).state, of(attempt).intent.state) == ("succeeded", "succeeded")
     assert not of(attempt).has_mismatch
 
 
@@ -345,7 +345,7 @@ class TestRaces:
     def test_two_handlers_and_two_pulls_credit_once(self, world: World, home: Household) -> None:
         attempt = prompted(home)
         receipt = world.pay()
-        TopUpAttempt.objects.update(claimed_reference=receipt)
+        PaymentAttempt.objects.update(claimed_reference=receipt)
         rail = Rail.objects.select_related("operator__book").get()
         _at_once(
             lambda: collection.ask(attempt_id=attempt.pk, at=timezone.now()),

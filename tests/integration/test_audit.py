@@ -42,7 +42,7 @@ CHARGE_COLUMNS = (
     " minting_milliwatt_hours, wei_per_milliwatt_hour, amount_wei, starts_at, is_late"
 )
 PAYMENT_COLUMNS = (
-    "rail_id, provider, reference, amount_minor, currency, account_text, payer_phone, paid_at,"
+    "fee_minor, taken_back_minor, provider_request, rail_id, provider, reference, amount_minor, currency, account_text, payer_phone, paid_at,"
     " recorded_at, state, reason, household_id, site_id, entry_id, credited_wei, credited_at"
 )
 ENTRY_COLUMNS = "sequence, kind, key, request_hash, occurred_at, recorded_at, previous_hash, hash"

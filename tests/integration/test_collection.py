@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import amounts, attempts
-from accounts.models import Household, Payment, Rail, TopUpAttempt
+from accounts.models import Household, Payment, PaymentAttempt, Rail
 from gateway.providers import collection
 from gateway.providers.daraja.provider import DarajaProvider
 from gateway.providers.models import StatementCursor
@@ -43,8 +43,8 @@ def pull(*, at: Any = None) -> int:
     return collection.pull(rail=Rail.objects.get(), at=at or timezone.now())
 
 
-def of(attempt: TopUpAttempt) -> TopUpAttempt:
-    return TopUpAttempt.objects.select_related("top_up").get(pk=attempt.pk)
+def of(attempt: PaymentAttempt) -> PaymentAttempt:
+    return PaymentAttempt.objects.select_related("top_up").get(pk=attempt.pk)
 
 
 def test_a_paid_prompt_credits_the_amount_asked_under_its_receipt(
@@ -60,7 +60,7 @@ def test_a_paid_prompt_credits_the_amount_asked_under_its_receipt(
     # 500 KES at 129.25 KES per DAI, rounded down to the wei.
     assert payment.credited_wei == 500 * DAI * 100 // 12_925
     assert funds(home) == payment.credited_wei
-    assert (of(attempt).state, of(attempt).top_up.state) == ("succeeded", "succeeded")
+    assert (of(attempt).state, of(attempt).intent.state) == ("succeeded", "succeeded")
 
 
 def test_a_callback_that_comes_three_times_credits_once(world: World, home: Household) -> None:
@@ -94,7 +94,7 @@ def test_a_prompt_that_is_not_paid_fails_and_tells_its_phone_once(
     world.call_back("stk", times=2)
 
     assert (of(attempt).state, of(attempt).failure_code) == ("failed", code)
-    assert of(attempt).top_up.state == "failed"
+    assert of(attempt).intent.state == "failed"
     assert not Payment.objects.exists()
     assert len(texts("top_up_failed")) == 1
 
@@ -153,7 +153,7 @@ def test_a_callback_before_the_response_is_handled_and_the_response_changes_noth
     attempt = prompted(home)
     checkout = attempt.provider_request
     # As it was while the request was on its way.
-    TopUpAttempt.objects.filter(pk=attempt.pk).update(state="submitting", provider_request="")
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(state="submitting", provider_request="")
     world.pay()
     world.call_back("stk")
     assert of(attempt).state == "succeeded"
@@ -254,9 +254,9 @@ def test_a_request_of_another_attempt_is_not_taken_for_ours(world: World, home: 
     cheap = prompted(home, amount_minor=1_000, key="cheap")
     world.pay()
     world.call_back("stk")
-    TopUpAttempt.objects.filter(pk=cheap.pk).update(created_at=later(minutes=-5))
+    PaymentAttempt.objects.filter(pk=cheap.pk).update(created_at=later(minutes=-5))
     dear = prompted(home, amount_minor=500_000, key="dear")
-    TopUpAttempt.objects.filter(pk=dear.pk).update(state="unknown", provider_request="")
+    PaymentAttempt.objects.filter(pk=dear.pk).update(state="unknown", provider_request="")
     credited = funds(home)
 
     world.hooks.json(f"daraja/stk/{dear.token}", _callback(cheap, receipt="CHEAP00001"))
@@ -277,7 +277,7 @@ def test_a_late_success_after_a_failure_credits_once_and_is_flagged(
     world.call_back("stk", times=2)
     pull()
     now = of(attempt)
-    assert (now.state, now.is_late_success, now.top_up.state) == ("succeeded", True, "succeeded")
+    assert (now.state, now.is_late_success, now.intent.state) == ("succeeded", True, "succeeded")
     assert funds(home) == Payment.objects.get().credited_wei
 
 
@@ -291,7 +291,7 @@ def test_a_late_success_without_a_receipt_waits_for_the_statement(
     world.hooks.json(f"daraja/stk/{attempt.token}", _callback(attempt, receipt=None))
     handle_events()
     now = of(attempt)
-    assert (now.state, now.top_up.state) == ("awaiting_reference", "pending")
+    assert (now.state, now.intent.state) == ("awaiting_reference", "pending")
     pull()
     collection.poll_due(clock=lambda: later(minutes=5))
     assert (of(attempt).state, of(attempt).is_late_success) == ("succeeded", True)
@@ -362,13 +362,13 @@ def test_a_confirmation_with_an_absurd_time_reads_thirty_days_at_most(
     world: World, home: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[timedelta] = []
-    original = DarajaProvider.payments
+    original = DarajaProvider.list_transactions
 
     def payments(self: DarajaProvider, **span: Any) -> Any:
         read.append(span["until"] - span["since"])
         return original(self, **span)
 
-    monkeypatch.setattr(DarajaProvider, "payments", payments)
+    monkeypatch.setattr(DarajaProvider, "list_transactions", payments)
     for time in ("00010101000000", "99991231235959"):
         world.hooks.json("daraja/confirmation", _confirmation(receipt="ABC0000001", time=time))
     handle_events()
@@ -422,7 +422,7 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(
 
 
 def _callback(
-    attempt: TopUpAttempt,
+    attempt: PaymentAttempt,
     *,
     receipt: str | None,
     amount: int = 500,

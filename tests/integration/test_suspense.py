@@ -10,11 +10,12 @@ from fractions import Fraction
 import pytest
 from django.utils import timezone
 
-from accounts import amounts, audit, ledger, site_rates, sites, topups
+from accounts import amounts, audit, ledger, site_rates, sites, suspense, topups
 from accounts.ledger import Leg
 from accounts.models import Household, JournalEntry, LedgerAccount, Notice, Payment, Rail, Site
+from accounts.payees import AmountMismatch, PayeeMismatch
 from accounts.site_rates import NoSiteRate
-from accounts.topups import AmountMismatch, ConfirmedPayment, PayeeMismatch
+from accounts.topups import ConfirmedPayment
 from gateway.providers import collection
 from gateway.providers.models import StatementCursor
 from gateway.providers.tasks import attach_suspense
@@ -327,7 +328,7 @@ class TestSuspense:
         assert payment.reason == "paid in KES, LOF0001 is charged in XOF"
         attach_suspense()
         with pytest.raises(AmountMismatch, match="is in KES, lofe takes XOF"):
-            topups.attach(payment=payment, household=household, at=timezone.now())
+            suspense.attach(payment=payment, household=household, at=timezone.now())
         assert of_operator(today)[("suspense", "KES")] == 50_000
         assert_books_hold()
 
@@ -339,7 +340,7 @@ class TestSuspense:
         assert payment.reason == "MAL0001 is a customer of another operator"
         attach_suspense()
         with pytest.raises(PayeeMismatch, match="another operator"):
-            topups.attach(payment=payment, household=household, at=timezone.now())
+            suspense.attach(payment=payment, household=household, at=timezone.now())
         assert Payment.objects.get().state == "suspense"
 
     def test_money_before_the_first_rate_waits_for_it(self, today: Village) -> None:
@@ -357,7 +358,7 @@ class TestSuspense:
         payment = confirm(paid(today, "NEW0001", 50_000))
         assert payment.reason == "site new has no rate yet"
         with pytest.raises(NoSiteRate):
-            topups.attach(payment=payment, household=household, at=timezone.now())
+            suspense.attach(payment=payment, household=household, at=timezone.now())
         attach_suspense()
         site_rates.publish(site=site, local_per_dai=Decimal(100), starts_at=at, at=at)
         attach_suspense()
@@ -368,12 +369,12 @@ class TestSuspense:
         payment = confirm(paid(today, "KIS0555", 50_000))
         assert payment.reason == "KIS0555 belongs to no site"
         with pytest.raises(LookupError, match="belongs to no site"):
-            topups.attach(payment=payment, household=household, at=timezone.now())
+            suspense.attach(payment=payment, household=household, at=timezone.now())
 
     def test_a_person_attaches_a_payment_once(self, today: Village, home: Household) -> None:
         payment = confirm(paid(today, "typo", 50_000))
         for _ in range(2):
-            topups.attach(payment=payment, household=home, at=timezone.now())
+            suspense.attach(payment=payment, household=home, at=timezone.now())
         # Seen again in the statement, with the typo: that is still this payment.
         confirm(paid(today, "typo", 50_000))
         assert amounts.of_household(household=home).funds_wei == 500 * DAI * 100 // 12_925

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import amounts, sites
-from accounts.models import Household, Payment, TopUpAttempt
+from accounts.models import Household, Payment, PaymentAttempt
 from gateway.providers.tasks import attach_suspense, poll_attempts, pull_payments
 from gateway.webhooks.models import InboundEvent
 from settlement.models import HeadEndCursor, MeterAssignment, Price, SettlementBatch
@@ -160,7 +160,7 @@ def test_a_wrong_pin_credits_nothing_and_says_so(kisima: Village, outside: Outsi
     pull_payments.delay()
     assert funds_of("KIS0001") == 0
     assert not Payment.objects.exists()
-    assert TopUpAttempt.objects.get().state == "failed"
+    assert PaymentAttempt.objects.get().state == "failed"
 
 
 @pytest.mark.parametrize(
@@ -209,13 +209,13 @@ def test_the_janitor_finds_a_payment_whose_callback_never_came(
 
     def paid_state() -> bool:
         # Time passes: every open question is due again.
-        TopUpAttempt.objects.filter(next_poll_at__isnull=False).update(next_poll_at=timezone.now())
-        return TopUpAttempt.objects.filter(state="succeeded").exists()
+        PaymentAttempt.objects.filter(next_poll_at__isnull=False).update(next_poll_at=timezone.now())
+        return PaymentAttempt.objects.filter(state="succeeded").exists()
 
     eventually(paid_state, beat=[poll_attempts, pull_payments])
     phone.wait_for_message(answer["receipt"])
     assert_credited_once(outside, phone_messages=phone.messages())
-    assert TopUpAttempt.objects.get().top_up.payments.get().reference == answer["receipt"]
+    assert PaymentAttempt.objects.get().intent.payments.get().reference == answer["receipt"]
 
 
 def handled_callbacks(outside: Outside) -> list[str]:
@@ -237,9 +237,9 @@ def assert_credited_once(outside: Outside, *, phone_messages: list[str]) -> None
     assert (payment.reference, payment.amount_minor) == (paid["receipt"], 50_000)
     assert funds_of("KIS0001") == wei_of_shillings(500)
     assert sum(payment.reference in text for text in phone_messages) == 1
-    attempt = eventually(lambda: TopUpAttempt.objects.filter(state="succeeded").first())
+    attempt = eventually(lambda: PaymentAttempt.objects.filter(state="succeeded").first())
     assert not attempt.has_mismatch
-    assert list(attempt.top_up.payments.all()) == [payment]
+    assert list(attempt.intent.payments.all()) == [payment]
 
 
 def test_money_for_an_account_that_nobody_has_waits_until_it_is_opened(

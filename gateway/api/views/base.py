@@ -18,7 +18,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from accounts.models import Household, Site, User
-from accounts.topups import normalise_code
+from accounts.payees import normalise_code
 from dashboard import queries as public
 from gateway.api import problems, queries, serializers
 from gateway.api.permissions import IsOperatorStaff

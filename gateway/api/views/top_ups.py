@@ -14,9 +14,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import attempts, sites
+from accounts import attempts, rails, sites
 from accounts.attempts import BadAmount
-from accounts.models import Household, Rail
+from accounts.models import Household, Rail, TopUp
 from accounts.money import minor_from_string
 from gateway import celery_app
 from gateway.api import bodies, queries, serializers, shapes
@@ -98,7 +98,7 @@ def _ask(*, household: Household, wish: dict[str, Any], key: UUID, at: datetime)
     currency = wish.get("currency", site.currency)
     if currency != site.currency:
         raise ValidationError({"currency": f"{site.name} takes {site.currency}."})
-    rail = Rail.objects.filter(sites=site, currency=site.currency, closed_at__isnull=True).first()
+    rail = rails.prompting(site=site)
     if rail is None:
         raise Conflict(
             kind="no-rail", detail=f"{site.name} has no open rail that takes {site.currency}."
@@ -117,10 +117,9 @@ def _ask(*, household: Household, wish: dict[str, Any], key: UUID, at: datetime)
         raise ValidationError({"amount": _limits(rail)}) from error
     # If the broker is away, the periodic poll of open attempts takes it up.
     transaction.on_commit(lambda: celery_app.send_task(SUBMIT_TASK, args=[attempt.pk]), robust=True)
-    location = reverse("api:top_up", kwargs={"code": household.code, "uid": attempt.top_up.uid})
-    body = bodies.top_up(
-        code=household.code, view=TopUpView.of_prompt(attempt.top_up, payment=None)
-    )
+    top_up = TopUp.objects.select_related("rail").get(attempts=attempt)
+    location = reverse("api:top_up", kwargs={"code": household.code, "uid": top_up.uid})
+    body = bodies.top_up(code=household.code, view=TopUpView.of_prompt(top_up, payment=None))
     return Response(body, status=201, headers={"Location": location})
 
 

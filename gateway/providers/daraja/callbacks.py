@@ -11,7 +11,7 @@ from typing import Any
 
 from accounts.money import minor_from_string
 from gateway.providers.daraja.client import EAST_AFRICA
-from gateway.providers.interface import Notification
+from gateway.providers.interface import MalformedCallback, Notification
 
 CURRENCY = "KES"
 
@@ -22,10 +22,6 @@ _DIGITS = re.compile(r"[0-9]{7,15}")
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a body of the wrong shape, size or depth raises."""
-
-
-class MalformedCallback(ValueError):
-    """The body is not what Daraja sends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,12 +10,18 @@ from typing import Any
 from django.conf import settings
 
 from accounts.attempts import Answer
-from accounts.models import Rail, TopUpAttempt
+from accounts.models import PaymentAttempt, Rail, Refund
 from accounts.money import minor_from_string, minor_per_major
+from accounts.refunds import RefundAnswer
 from accounts.topups import ConfirmedPayment
-from gateway.providers.daraja.callbacks import CURRENCY, UNREADABLE, printable
+from gateway.providers.daraja.callbacks import CURRENCY, UNREADABLE, printable, stk_notification
 from gateway.providers.daraja.client import PULL_PAGE_ROWS, Daraja
 from gateway.providers.interface import (
+    Amount,
+    Callback,
+    Capabilities,
+    Initiated,
+    Notification,
     ProviderRefused,
     ProviderUnavailable,
     UnreadableRow,
@@ -30,26 +36,34 @@ MOST_MINOR = 10**12
 class DarajaProvider:
     """The paybill of one rail."""
 
+    capabilities = Capabilities(
+        prompts_phone=True,
+        takes_unasked=True,
+        has_statement=True,
+        whole_major_units=True,
+    )
+
     def __init__(self, *, rail: Rail, client: Daraja) -> None:
         self.rail = rail
         self.client = client
 
-    def initiate(self, *, attempt: TopUpAttempt, callback_url: str, at: datetime) -> str:
+    def initiate(self, *, attempt: PaymentAttempt, hooks_url: str, at: datetime) -> Initiated:
         """Put the prompt on the payer's phone; see Provider."""
-        top_up = attempt.top_up
-        shillings, cents = divmod(top_up.amount_minor, minor_per_major(currency=CURRENCY))
+        intent = attempt.intent
+        shillings, cents = divmod(intent.amount_minor, minor_per_major(currency=CURRENCY))
         if cents:
             raise ProviderRefused(code="amount", text="M-Pesa takes whole shillings")
-        return self.client.stk_push(
-            phone=top_up.phone,
+        request = self.client.stk_push(
+            phone=attempt.phone,
             amount_shillings=shillings,
-            account=top_up.household.code,
+            account=intent.account_text,
             description="Solar power",
-            callback_url=callback_url,
+            callback_url=f"{hooks_url}/daraja/stk/{attempt.token}",
             at=at,
         )
+        return Initiated(provider_request=request)
 
-    def query(self, *, attempt: TopUpAttempt, at: datetime) -> Answer:
+    def query(self, *, attempt: PaymentAttempt, at: datetime) -> Answer:
         """Ask for the result of a prompt; see Provider."""
         result = self.client.stk_query(checkout_request_id=attempt.provider_request, at=at)
         if result is None or result[0] == UNDER_PROCESSING:
@@ -57,7 +71,26 @@ class DarajaProvider:
         code, text = result
         return Answer(is_final=True, is_paid=code == PAID, code=code, text=text)
 
-    def payments(
+    def verify(self, *, callback: Callback, at: datetime) -> None:
+        """Nothing is signed: the secret and the token in the path say who calls."""
+
+    def parse_callback(self, *, callback: Callback) -> Notification:
+        """Read the result of a prompt; see Provider."""
+        return stk_notification(callback.body)
+
+    def refund(self, *, refund: Refund, hooks_url: str, at: datetime) -> RefundAnswer:
+        """Not offered yet."""
+        raise ProviderRefused(code="refund", text="reverse it at the provider")
+
+    def query_refund(self, *, refund: Refund, at: datetime) -> RefundAnswer:
+        """Not offered yet."""
+        return RefundAnswer(is_final=False)
+
+    def balance(self, *, at: datetime) -> Amount | None:
+        """Not told at once; see Provider."""
+        return None
+
+    def list_transactions(
         self, *, since: datetime, until: datetime
     ) -> Iterator[ConfirmedPayment | UnreadableRow]:
         """Yield the rows of the pulled statement; see Provider."""

@@ -1,0 +1,54 @@
+"""What the treasury does with received money: turn a rail's float into DAI."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounts.fields import WeiField, uuid7
+from accounts.models.ledger import JournalEntry
+from accounts.models.operators import Rail, User
+from accounts.models.sites import Site
+
+
+class TreasuryConversion(models.Model):
+    """Money moved out of a rail's float of one site and turned into DAI."""
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="conversions")
+    rail = models.ForeignKey(Rail, on_delete=models.PROTECT, related_name="conversions")
+    sold_minor = models.BigIntegerField(help_text="what left the float")
+    fee_minor = models.BigIntegerField(default=0, help_text="of it, kept by bank and exchange")
+    currency = models.CharField(max_length=3)
+    bought_wei = WeiField(help_text="what came of it, in DAI")
+    cost_wei = WeiField(help_text="what the sold money was booked at when it was received")
+    reference = models.CharField(max_length=64, help_text="of the provider's payout")
+    note = models.CharField(max_length=200, blank=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    entry = models.ForeignKey(
+        JournalEntry, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    converted_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-converted_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("site", "rail", "reference"), name="treasury_conversion_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sold_minor__gt=0)
+                & models.Q(fee_minor__gte=0)
+                & models.Q(fee_minor__lt=models.F("sold_minor"))
+                & models.Q(bought_wei__gt=0),
+                name="treasury_conversion_plausible",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sold_minor} {self.currency} of {self.site} over {self.rail.code}"
+
+    @property
+    def result_wei(self) -> int:
+        """The realised FX result: above zero is a gain."""
+        return self.bought_wei - self.cost_wei
