@@ -53,7 +53,8 @@ class Answer:
 
     reference is the provider's id of the payment, where the query tells it; amount_minor, currency,
     fee_minor and paid_at likewise, None (or "") where it does not. What it tells counts, not what
-    was asked for. provider_request is what a refund of the payment has to name.
+    was asked for. provider_request is what a refund of the payment has to name. denies_reference:
+    the reference that a callback named is somebody else's, or nobody's.
     """
 
     is_final: bool
@@ -66,6 +67,7 @@ class Answer:
     fee_minor: int | None = None
     paid_at: datetime | None = None
     provider_request: str = ""
+    denies_reference: bool = False
 
 
 def request(
@@ -233,18 +235,15 @@ def link(*, attempt: PaymentAttempt, at: datetime) -> bool:
     if top_up is None:
         return False
     since = attempt.submitted_at or attempt.created_at
-    payment = (
-        Payment.objects.filter(
-            rail=top_up.rail_id,
-            household=top_up.household_id,
-            amount_minor=top_up.amount_minor,
-            currency=top_up.currency,
-            top_up__isnull=True,
-            paid_at__range=(since - timedelta(minutes=1), since + LINK_WINDOW),
-        )
-        .order_by("paid_at")
-        .first()
-    )
+    fitting = Payment.objects.filter(
+        rail=top_up.rail_id,
+        household=top_up.household_id,
+        amount_minor=top_up.amount_minor,
+        currency=top_up.currency,
+        top_up__isnull=True,
+        paid_at__range=(since - timedelta(minutes=1), since + LINK_WINDOW),
+    ).order_by("paid_at")
+    payment = fitting.filter(reference=attempt.claimed_reference).first() or fitting.first()
     if payment is None:
         return False
     with transaction.atomic():
@@ -287,13 +286,15 @@ def _intents(attempt: PaymentAttempt) -> QuerySet[TopUp] | QuerySet[Pledge]:
 def _paid(attempt: PaymentAttempt, *, answer: Answer, at: datetime) -> None:
     if attempt.state == State.SUCCEEDED:
         return
-    reference = answer.reference or attempt.claimed_reference
-    if not reference:
+    if not answer.reference:
+        # What a callback named is not enough: it could be somebody else's receipt, or made up.
+        if answer.denies_reference:
+            doubt(attempt=attempt)
         _await_reference(attempt, at=at)
         return
     try:
         with transaction.atomic():
-            payment = _confirmed(attempt, answer=answer, reference=reference, at=at)
+            payment = _confirmed(attempt, answer=answer, at=at)
             topups.confirm(payment=payment, at=at)
             intent = attempt.intent
             if (payment.amount_minor, payment.currency) != (intent.amount_minor, intent.currency):
@@ -301,18 +302,16 @@ def _paid(attempt: PaymentAttempt, *, answer: Answer, at: datetime) -> None:
                 PaymentAttempt.objects.filter(pk=attempt.pk).update(has_mismatch=True)
             _succeed(attempt, at=at)
     except AmountMismatch:
-        # The callback named somebody else's receipt: wait for the statement to show ours.
+        # The receipt is known as somebody else's: wait for the statement to show ours.
         doubt(attempt=attempt)
         _await_reference(attempt, at=at)
 
 
-def _confirmed(
-    attempt: PaymentAttempt, *, answer: Answer, reference: str, at: datetime
-) -> ConfirmedPayment:
+def _confirmed(attempt: PaymentAttempt, *, answer: Answer, at: datetime) -> ConfirmedPayment:
     intent = attempt.intent
     return ConfirmedPayment(
         rail=intent.rail,
-        reference=reference,
+        reference=answer.reference,
         amount_minor=intent.amount_minor if answer.amount_minor is None else answer.amount_minor,
         currency=answer.currency or intent.currency,
         paid_at=answer.paid_at or at,

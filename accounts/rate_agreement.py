@@ -12,9 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from accounts.money import BASIS_POINTS
+from accounts.money import BASIS_POINTS, decimal_string
 
 USD, EUR = "USD", "EUR"
+RATE_DECIMALS = 8
 
 PER_EURO = {"XAF": Fraction("655.957"), "XOF": Fraction("655.957")}
 """Currencies that a treaty pegs to the euro."""
@@ -130,3 +131,27 @@ def is_dollar(*, usd_per_dai: Fraction) -> bool:
 def basis_points_between(*, before: Fraction, after: Fraction) -> int:
     """Return the change from one rate to another, towards zero: 129 -> 130 is 77."""
     return int((after / before - 1) * BASIS_POINTS)
+
+
+def rate_text(rate: Fraction) -> str:
+    """Write a rate with the eight decimals that are kept (half to even), less trailing zeros."""
+    kept = round(rate * 10**RATE_DECIMALS)
+    return decimal_string(amount=kept, decimals=RATE_DECIMALS).rstrip("0").rstrip(".")
+
+
+def percent_text(basis_points: int) -> str:
+    """Write basis points as a percentage: 77 -> "0.77 %"."""
+    return f"{decimal_string(amount=basis_points, decimals=2)} %"
+
+
+def describe(found: Agreement) -> str:
+    """Say how far the sources agree, for a person."""
+    if found.state == State.NONE:
+        return "none is fresh"
+    told = ", ".join(f"{each.source} {rate_text(each.local_per_dai)}" for each in found.opinions)
+    if found.state == State.ALONE:
+        return f"only one is fresh ({told})"
+    apart = percent_text(found.spread_basis_points)
+    if found.state == State.DISAGREEING:
+        return f"they contradict each other, {apart} apart ({told})"
+    return f"they agree, {apart} apart ({told})"

@@ -13,12 +13,17 @@ from django.db import transaction
 from django.db.models import Case, F, When
 
 from accounts import rate_agreement
-from accounts.models import RateQuote, Site, SiteRate
+from accounts.models import RateQuote, Site, SiteRate, User
+from accounts.money import BASIS_POINTS
 from accounts.rate_agreement import Agreement, State, Told
 
 
 class NoSiteRate(LookupError):
     """No rate was ever published for the site in its currency."""
+
+
+class RateTooEarly(ValueError):
+    """The rate would begin before, or together with, one that was published."""
 
 
 def at_site(*, site: Site, at: datetime) -> Fraction:
@@ -45,6 +50,36 @@ def in_force(*, sites: Iterable[Site], at: datetime) -> dict[int, SiteRate]:
         .distinct("site_id")
     )
     return {rate.site_id: rate for rate in rates}
+
+
+def of_payment(*, site: Site, paid_at: datetime, at: datetime) -> Fraction:
+    """Return the local money per DAI that a payment is credited at, behind the site's locked book.
+
+    It is the rate of the instant of payment. A payment that comes in after later changes of the
+    rate gets what these changes gave to the funds of households, so that it is worth as much as
+    had it been credited in time. Raises NoSiteRate.
+    """
+    known = in_force(sites=[site], at=paid_at).get(site.pk)
+    if known is None:
+        raise NoSiteRate(f"site {site.slug} has no rate in {site.currency}: publish one")
+    rate = before = Fraction(known.local_per_dai)
+    for change in SiteRate.objects.filter(
+        site=site, currency=site.currency, validity__startswith__gt=known.validity.lower
+    ).order_by("validity__startswith"):
+        # Funds credited before the change took effect are compensated by accounts.rollover,
+        # unless it was there first.
+        if takes_effect_at(change) > at and change.compensated_at is None:
+            break
+        after = Fraction(change.local_per_dai)
+        rate *= min(Fraction(1), after / before)
+        before = after
+    return rate
+
+
+def takes_effect_at(rate: SiteRate) -> datetime:
+    """Return when a rate began to count: its begin, or its publication if that was later."""
+    began_at: datetime = rate.validity.lower
+    return max(began_at, rate.published_at)
 
 
 def agreement(*, currency: str, at: datetime) -> Agreement:
@@ -74,6 +109,14 @@ def agreement(*, currency: str, at: datetime) -> Agreement:
     )
 
 
+def is_near(rate: Fraction, *, agreed: Agreement) -> bool:
+    """Return whether a rate lies no further from what the sources agree on than they may."""
+    if agreed.median is None:
+        return False
+    low, high = sorted((rate, agreed.median))
+    return (high / low - 1) * BASIS_POINTS <= settings.RATE_TOLERANCE_BASIS_POINTS
+
+
 def market(*, currency: str, at: datetime) -> Fraction | None:
     """Return the local money per DAI of the market at an instant, or None.
 
@@ -84,13 +127,18 @@ def market(*, currency: str, at: datetime) -> Fraction | None:
     return found.median if found.state in (State.AGREED, State.ALONE) else None
 
 
-def last_known(*, currency: str, at: datetime) -> Fraction | None:
+def last_quote(*, currency: str, at: datetime) -> RateQuote | None:
     """Return the freshest quote before the instant, however old, or None."""
-    quote = (
+    return (
         RateQuote.objects.filter(currency=currency, quoted_at__lte=at)
         .order_by("-quoted_at", "source")
         .first()
     )
+
+
+def last_known(*, currency: str, at: datetime) -> Fraction | None:
+    """Return the local money per DAI of the freshest quote before the instant, or None."""
+    quote = last_quote(currency=currency, at=at)
     return None if quote is None else Fraction(quote.local_per_dai)
 
 
@@ -102,15 +150,18 @@ def publish(
     starts_at: datetime,
     at: datetime,
     sources: list[dict[str, Any]] | None = None,
+    by: User | None = None,
 ) -> SiteRate:
     """Publish the rate from an instant on; the period before it ends there.
 
-    Raises ValueError where that would take back a period that a rate was published for.
+    Raises RateTooEarly where that would take back a period that a rate was published for.
     """
+    # Two publishers one after the other; payments, which refer to the site, do not wait.
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
     before = SiteRate.objects.filter(site=site, validity__endswith__isnull=True).first()
     if before is not None:
         if starts_at <= before.validity.lower:
-            raise ValueError(f"the rate must begin after {before.validity.lower:%Y-%m-%d %H:%M}")
+            raise RateTooEarly(f"the rate must begin after {before.validity.lower:%Y-%m-%d %H:%M}")
         before.validity = (before.validity.lower, starts_at)
         before.save(update_fields=["validity"])
     return SiteRate.objects.create(
@@ -120,6 +171,7 @@ def publish(
         validity=(starts_at, None),
         sources=sources or [],
         published_at=at,
+        published_by=by,
     )
 
 

@@ -12,11 +12,11 @@ from decimal import Decimal
 
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 
-from accounts import amounts
+from accounts import amounts, site_rates
 from accounts.amounts import Kind
 from accounts.fields import WeiField
 from accounts.ledger import DAI, IMPACT_TOKEN
-from accounts.models import JournalEntry, Site, SiteRate
+from accounts.models import JournalEntry, Site
 from dashboard.memory import remember
 from settlement.models import (
     Meter,
@@ -143,21 +143,14 @@ def prices_in_force(*, sites: Iterable[Site], at: datetime) -> dict[int, PriceNo
 
 
 def rates_in_force(*, sites: Iterable[Site], at: datetime) -> dict[int, Rate]:
-    """Return the rate each site credits at, as accounts.site_rates.at_site finds it, by site id."""
-    own = SiteRate.objects.filter(site=OuterRef("pk"), currency=OuterRef("currency"))
-    begun = own.filter(validity__startswith__lte=at).order_by("-validity__startswith")
-    keys: set[int] = set()
-    for begun_pk, first_pk in _of(sites).values_list(
-        Subquery(begun.values("pk")[:1]), Subquery(own.order_by("validity").values("pk")[:1])
-    ):
-        keys |= {begun_pk or first_pk} - {None}
+    """Return the rate each site credits at by the site's id."""
     return {
-        rate.site_id: Rate(
+        site_id: Rate(
             local_per_dai=rate.local_per_dai,
             currency=rate.currency,
             valid_from=rate.validity.lower,
         )
-        for rate in SiteRate.objects.filter(pk__in=keys)
+        for site_id, rate in site_rates.in_force(sites=sites, at=at).items()
     }
 
 

@@ -71,6 +71,15 @@ def listed(name: str, default: str | None = None) -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def mapping(name: str, default: str | None = None) -> dict[str, str]:
+    """Return setting `name` as pairs: `a=1,b=2`, blanks dropped."""
+    pairs = [part.partition("=") for part in listed(name, default)]
+    for key, equals, value in pairs:
+        if not key.strip() or not equals or not value.strip():
+            raise BadSetting(f"{name} must look like a=1,b=2, not {text(name, default)!r}.")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
 def database(name: str) -> dict[str, Any]:
     """Return Django's connection settings for the URL postgresql://user:password@host/name."""
     value = text(name)

@@ -39,8 +39,10 @@ INSTALLED_APPS = [
     "gateway.sms",
     "gateway.providers",
     "gateway.rates",
+    "gateway.fiscal",
     "gateway.handset",
     "gateway.api",
+    "gateway.checkout",
     "gateway.demo",
     "rest_framework",
     "rest_framework.authtoken",
@@ -210,11 +212,19 @@ CELERY_BEAT_SCHEDULE = {
     "handle stored events": {"task": "gateway.webhooks.tasks.sweep_events", "schedule": 10.0},
     "poll open attempts": {"task": "gateway.providers.tasks.poll_attempts", "schedule": 5.0},
     "pull rail statements": {"task": "gateway.providers.tasks.pull_payments", "schedule": 30.0},
+    "fetch pawaPay keys": {
+        "task": "gateway.providers.tasks.fetch_pawapay_keys",
+        "schedule": 600.0,
+    },
     "attach suspense": {"task": "gateway.providers.tasks.attach_suspense", "schedule": 60.0},
+    "sign fiscal receipts": {"task": "gateway.fiscal.tasks.sign_receipts", "schedule": 5.0},
     "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
     "forget old answers": {"task": "gateway.api.tasks.forget_answers", "schedule": 3600.0},
     "fetch rates": {"task": "gateway.rates.tasks.fetch_rates", "schedule": 600.0},
     "fetch DAI in USD": {"task": "gateway.rates.tasks.fetch_feeds", "schedule": 60.0},
+    "propose rates": {"task": "gateway.rates.tasks.propose_rates", "schedule": 3600.0},
+    "roll over rates": {"task": "gateway.rates.tasks.roll_over_rates", "schedule": 10.0},
+    "watch exposure": {"task": "gateway.rates.tasks.watch_exposure", "schedule": 300.0},
 }
 
 PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -249,13 +259,31 @@ MOMO_ENVIRONMENT = environment.text("MOMO_ENVIRONMENT", "sandbox")
 PAWAPAY_URL = environment.text("PAWAPAY_URL", "")
 PAWAPAY_API_TOKEN = environment.text("PAWAPAY_API_TOKEN", "")
 PAWAPAY_CALLBACKS_SIGNED = environment.flag("PAWAPAY_CALLBACKS_SIGNED")
+# What GET /v2/public-key/http answers, as JSON; where it is not given, a task asks for it.
+PAWAPAY_PUBLIC_KEYS = environment.text("PAWAPAY_PUBLIC_KEYS", "")
+if PAWAPAY_PUBLIC_KEYS and "BEGIN PUBLIC KEY" not in PAWAPAY_PUBLIC_KEYS:
+    raise environment.BadSetting(
+        "PAWAPAY_PUBLIC_KEYS must be the JSON that pawaPay's public-key resource answers."
+    )
+# First digits of phone numbers, without a plus sign, and the operator that gave them out.
+PAWAPAY_PREFIXES = environment.mapping(
+    "PAWAPAY_PREFIXES", "22177=ORANGE_SEN,22178=ORANGE_SEN,22176=FREE_SEN"
+)
 
 STRIPE_URL = environment.text("STRIPE_URL", "https://api.stripe.com")
 STRIPE_SECRET_KEY = environment.text("STRIPE_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRETS = environment.listed("STRIPE_WEBHOOK_SECRETS", "")
 
 ETIMS_URL = environment.text("ETIMS_URL", "")
+# One device's key (cmcKey), or "PIN/branch=key, PIN/branch=key".
 ETIMS_API_KEY = environment.text("ETIMS_API_KEY", "")
+# Where the public checks a receipt: PIN, branch and signature follow as ?Data=.
+ETIMS_RECEIPT_URL = environment.text("ETIMS_RECEIPT_URL", "")
+# Empty where eTIMS does not tell what it signed.
+ETIMS_LOOKUP_PATH = environment.text("ETIMS_LOOKUP_PATH", "/selectInvoiceDetails")
+ETIMS_ITEM_CODE = environment.text("ETIMS_ITEM_CODE", "KE3NTU0000001")
+ETIMS_LEVY_ITEM_CODE = environment.text("ETIMS_LEVY_ITEM_CODE", "KE3NTU0000002")
+ETIMS_ITEM_CLASS = environment.text("ETIMS_ITEM_CLASS", "8310180000")
 
 KOIOS_URL = environment.text("KOIOS_URL", "")
 KOIOS_API_KEY = environment.text("KOIOS_API_KEY", "")
@@ -265,18 +293,13 @@ PLANT_API_KEY = environment.text("PLANT_API_KEY", "")
 RATES_URL = environment.text("RATES_URL", "")
 RATES_URL_2 = environment.text("RATES_URL_2", "")
 RATE_TOLERANCE_BASIS_POINTS = environment.whole("RATE_TOLERANCE_BASIS_POINTS", 100)
-CHAIN_RPC_URL = environment.text("CHAIN_RPC_URL", "")
-DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")
-DAI_USD_FEED_HEARTBEAT_SECONDS = environment.whole("DAI_USD_FEED_HEARTBEAT_SECONDS", 86_400)
-DAI_USD_URL = environment.text("DAI_USD_URL", "")
-RATES_URL_2 = environment.text("RATES_URL_2", "")
-RATE_TOLERANCE_BASIS_POINTS = environment.whole("RATE_TOLERANCE_BASIS_POINTS", 100)
+RATE_NOTICE_DAYS = environment.whole("RATE_NOTICE_DAYS", 7)
 CHAIN_RPC_URL = environment.text("CHAIN_RPC_URL", "")
 # The feed may stand on another chain than our own contracts; it is read over this node.
 DAI_USD_FEED_RPC_URL = environment.text("DAI_USD_FEED_RPC_URL", CHAIN_RPC_URL)
 DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")
 DAI_USD_FEED_CHAIN_ID = environment.whole("DAI_USD_FEED_CHAIN_ID", 100)
-DAI_USD_FEED_HEARTBEAT_SECONDS = environment.whole("DAI_USD_FEED_HEARTBEAT_SECONDS", 3600)
+DAI_USD_FEED_HEARTBEAT_SECONDS = environment.whole("DAI_USD_FEED_HEARTBEAT_SECONDS", 86_400)
 if DAI_USD_FEED_ADDRESS and not DAI_USD_FEED_RPC_URL:
     raise environment.BadSetting("DAI_USD_FEED_ADDRESS is set, CHAIN_RPC_URL is not: set both.")
 DAI_USD_URL = environment.text("DAI_USD_URL", "")

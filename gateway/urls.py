@@ -15,6 +15,7 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("hooks/", include("gateway.webhooks.urls")),
     path("api/", include("gateway.api.urls")),
+    path("receipts/", include("gateway.fiscal.urls")),
     path("problems/<slug:name>", errors.problem_page),
     path("admin/", admin.site.urls),
 ]
@@ -24,7 +25,10 @@ if settings.DEMO:
         # In production a web server serves what collectstatic gathered.
         path("static/<path:path>", serve, {"insecure": True}),
     ]
-urlpatterns += [path("", include("dashboard.urls"))]
+urlpatterns += [
+    path("", include("gateway.checkout.urls")),
+    path("", include("dashboard.urls")),
+]
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed

@@ -138,6 +138,7 @@ def provider_environment(base_url: str) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRETS": "whsec_sandbox",
         "ETIMS_URL": f"{base_url}/etims",
         "ETIMS_API_KEY": "sandbox-key",
+        "ETIMS_RECEIPT_URL": f"{base_url}/etims/common/link/etims/receipt/indexEtimsReceiptData",
         "KOIOS_URL": f"{base_url}/koios",
         "KOIOS_API_KEY": "sandbox-key",
         "KOIOS_API_SECRET": "sandbox-secret",

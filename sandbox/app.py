@@ -16,18 +16,21 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from sandbox import chainlink, etims, koios, open_meteo, plant_api, rates
 from sandbox import courier as courier_module
 from sandbox import faults as faults_module
-from sandbox import koios, open_meteo, plant_api
 from sandbox.africastalking import sms, ussd
 from sandbox.autopilot import Autopilot
 from sandbox.context import Clock, Context, Credentials
 from sandbox.courier import Courier
-from sandbox.daraja import access, statement, stk
+from sandbox.daraja import access, commands, statement, stk
 from sandbox.daraja.c2b import C2b
-from sandbox.daraja.pull import Pull
+from sandbox.daraja.service import merchant_routes
 from sandbox.faults import ANSWER_KINDS, Fault, Faults
+from sandbox.momo import service as momo
+from sandbox.pawapay import service as pawapay
 from sandbox.store import Ids, Store
+from sandbox.stripe import service as stripe
 from sandbox.web import Handler, Route, json_response
 
 if TYPE_CHECKING:
@@ -43,8 +46,15 @@ SCHEMAS = (
     access.SCHEMA,
     statement.SCHEMA,
     stk.SCHEMA,
+    commands.SCHEMA,
     plant_api.SCHEMA,
+    *momo.SCHEMAS,
+    *stripe.SCHEMAS,
+    *pawapay.SCHEMAS,
+    *etims.SCHEMAS,
 )
+# Where a client expects the vendor's own body even of an outage.
+UNAVAILABLE_BODIES = {stripe.SERVICE: stripe.UNAVAILABLE_BODY}
 TICK_SECONDS = 0.25
 SHUTDOWN_POLL_SECONDS = 0.05
 DEFAULT_SEED = 20_260_101
@@ -75,8 +85,10 @@ class Sandbox:
         self._ussd = ussd.Ussd(context=context)
         self._stk = stk.Stk(context=context, access=own_access, statement=own_statement)
         c2b = C2b(context=context, access=own_access, statement=own_statement)
-        pull = Pull(context=context, access=own_access, statement=own_statement)
         self._autopilot = Autopilot(context=context, stk=self._stk, c2b=c2b) if autopilot else None
+        self._momo = momo.Momo(context=context)
+        self._stripe = stripe.Stripe(context=context)
+        self._pawapay = pawapay.Pawapay(context=context)
         rules = [Rule("/healthz", methods=["GET"], endpoint=("", _healthz))]
         for service, own_faults, routes in (
             (
@@ -86,18 +98,23 @@ class Sandbox:
             ),
             (
                 access.SERVICE,
-                stk.OWN_FAULTS,
+                (*stk.OWN_FAULTS, *commands.OWN_FAULTS),
                 [
                     *own_access.routes(),
-                    *own_statement.routes(),
                     *self._stk.routes(),
                     *c2b.routes(),
-                    *pull.routes(),
+                    *merchant_routes(context=context, access=own_access, statement=own_statement),
                 ],
             ),
+            (momo.SERVICE, momo.OWN_FAULTS, self._momo.routes()),
+            (stripe.SERVICE, stripe.OWN_FAULTS, self._stripe.routes()),
+            (pawapay.SERVICE, pawapay.OWN_FAULTS, self._pawapay.routes()),
             (koios.SERVICE, (), koios.Koios(context=context).routes()),
             (plant_api.SERVICE, (), plant_api.PlantApi(context=context).routes()),
             (open_meteo.SERVICE, (), open_meteo.OpenMeteo(context=context).routes()),
+            (etims.SERVICE, etims.OWN_FAULTS, etims.routes(context=context)),
+            (rates.SERVICE, (), rates.routes(context=context)),
+            (chainlink.SERVICE, (), chainlink.routes(context=context)),
         ):
             common = [
                 *context.faults.routes(service=service, own_kinds=own_faults),
@@ -122,7 +139,8 @@ class Sandbox:
     ) -> Response:
         fault = self._answer_fault(request, service)
         if fault is not None and fault.kind == "unavailable":
-            return json_response({"error": "Service unavailable."}, status=503)
+            body = UNAVAILABLE_BODIES.get(service, {"error": "Service unavailable."})
+            return json_response(body, status=503)
         try:
             response = handler(request, **arguments)
         finally:
@@ -167,6 +185,9 @@ class Sandbox:
         """Let prompts and sessions run out, and the villagers act."""
         while not self._stopping.wait(TICK_SECONDS):
             self._stk.expire()
+            self._momo.expire()
+            self._stripe.expire()
+            self._pawapay.expire()
             self._ussd.expire()
             if self._autopilot is not None:
                 self._autopilot.step()

@@ -25,10 +25,22 @@ class Credentials:
     daraja_consumer_secret: str = "sandbox-secret"
     daraja_short_code: str = "174379"
     daraja_passkey: str = "sandbox-passkey"
+    daraja_initiator: str = "sandbox-initiator"
+    daraja_security_credential: str = "sandbox-credential"
     phone_pin: str = "4826"
+    momo_api_user: str = "00000000-0000-4000-8000-000000004826"
+    momo_api_key: str = "sandbox-key"
+    momo_collection_key: str = "sandbox-collection-key"
+    momo_disbursement_key: str = "sandbox-disbursement-key"
+    pawapay_api_token: str = "sandbox-key"
     koios_api_key: str = "sandbox-key"
     koios_api_secret: str = "sandbox-secret"
     plant_api_key: str = "sandbox-key"
+    stripe_webhook_secret: str = "whsec_sandbox"
+    etims_tin: str = "P000000001A"
+    etims_branch: str = "00"
+    etims_device_serial: str = "sandbox-device"
+    etims_cmc_key: str = "sandbox-key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,15 +38,42 @@ CREATE TABLE IF NOT EXISTS callback (
 );
 CREATE INDEX IF NOT EXISTS callback_due ON callback (state, due_at);
 """
+# Columns that a state file of an earlier release lacks.
+ADDED_COLUMNS = {
+    "method": "TEXT NOT NULL DEFAULT 'POST'",
+    "headers": "TEXT NOT NULL DEFAULT '{}'",  # JSON object
+    "signer": "TEXT",
+}
 TIMEOUT_SECONDS = (10.0, 15.0)
 HTTP_OK = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A callback as it is about to leave, for whoever signs it; headers as known so far.
+
+    note is what `Callback.signer` says behind its colon.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    note: str = ""
+
+
+# Returns the headers to add, computed anew at each attempt.
+Signer = Callable[[Outgoing], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Callback:
-    """One POST to the product. `form` or `payload` (JSON), whichever is given.
+    """One request to the product. `raw`, `form` or `payload` (JSON), whichever is given.
 
     topic names the callback within its service, for faults; attempts counts the first one.
+    raw is sent as it is, under `content_type`. headers are fixed; signer (`name` or
+    `name:note`) names one of the courier's signers (`Courier.sign_with`), which adds headers
+    at the moment of sending.
     """
 
     service: str
@@ -56,9 +83,16 @@ class Callback:
     payload: Any = None
     attempts: int = 1
     retry_seconds: float = 5.0
+    method: str = "POST"
+    headers: Mapping[str, str] | None = None
+    raw: str | None = None
+    content_type: str = "application/json"
+    signer: str | None = None
 
     def encoded(self) -> tuple[str, str]:
         """Return content type and body."""
+        if self.raw is not None:
+            return self.content_type, self.raw
         if self.form is not None:
             return "application/x-www-form-urlencoded", urlencode(self.form)
         return "application/json", json.dumps(self.payload)
@@ -80,6 +114,19 @@ class Courier:
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._before_response = threading.local()
+        self._signers: dict[str, Signer] = {}
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        with self._store.transaction() as db:
+            present = {row["name"] for row in db.execute("PRAGMA table_info(callback)")}
+            for name, definition in ADDED_COLUMNS.items():
+                if name not in present:
+                    db.execute(f"ALTER TABLE callback ADD COLUMN {name} {definition}")
+
+    def sign_with(self, *, name: str, signer: Signer) -> None:
+        """Register what `Callback.signer` names; do it before `start()`."""
+        self._signers[name] = signer
 
     def start(self, *, threads: int = 4) -> None:
         """Start sending; what an earlier process left unsent goes first."""
@@ -164,7 +211,8 @@ class Courier:
         for copy_due_at in copies:
             cursor = db.execute(
                 "INSERT INTO callback (service, topic, url, content_type, body, state, due_at,"
-                " attempts_left, retry_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " attempts_left, retry_seconds, method, headers, signer)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     callback.service,
                     callback.topic,
@@ -175,6 +223,9 @@ class Courier:
                     copy_due_at,
                     callback.attempts,
                     callback.retry_seconds,
+                    callback.method,
+                    json.dumps(dict(callback.headers or {})),
+                    callback.signer,
                 ),
             )
             if state == "inline":
@@ -217,10 +268,12 @@ class Courier:
 
     def _send(self, row: sqlite3.Row, *, session: requests.Session | None = None) -> None:
         try:
-            response = (session or requests).post(
-                row["url"],
-                data=row["body"].encode(),
-                headers={"Content-Type": row["content_type"]},
+            outgoing = self._outgoing(row)
+            response = (session or requests).request(
+                outgoing.method,
+                outgoing.url,
+                data=outgoing.body,
+                headers=dict(outgoing.headers),
                 timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,
             )
@@ -236,3 +289,17 @@ class Courier:
                 "UPDATE callback SET state = ?, answer = ?, due_at = ? WHERE id = ?",
                 (state, answer, time.time() + row["retry_seconds"], row["id"]),
             )
+
+    def _outgoing(self, row: sqlite3.Row) -> Outgoing:
+        headers = {"Content-Type": row["content_type"], **json.loads(row["headers"])}
+        name, _, note = (row["signer"] or "").partition(":")
+        outgoing = Outgoing(
+            method=row["method"],
+            url=row["url"],
+            headers=headers,
+            body=row["body"].encode(),
+            note=note,
+        )
+        if not name:
+            return outgoing
+        return replace(outgoing, headers={**headers, **self._signers[name](outgoing)})

@@ -45,8 +45,11 @@ State = PaymentAttempt.State
 def submit(*, attempt_id: int, at: datetime) -> None:
     """Ask the payer, once, whoever calls this and however often."""
     attempt = attempts.claim(attempt_id=attempt_id, at=at)
-    if attempt is None:
-        return
+    if attempt is not None:
+        _initiate(attempt=attempt, at=at)
+
+
+def _initiate(*, attempt: PaymentAttempt, at: datetime) -> None:
     adapter = provider(rail=attempt.intent.rail)
     if adapter.capabilities.names_requests_ahead:
         attempts.name_request(attempt=attempt, provider_request=str(attempt.request_id))
@@ -67,6 +70,19 @@ def submit(*, attempt_id: int, at: datetime) -> None:
         )
 
 
+def _may_repeat(*, attempt: PaymentAttempt) -> bool:
+    is_unknown = attempt.state == State.UNKNOWN
+    return is_unknown and provider(rail=attempt.intent.rail).capabilities.repeats_safely
+
+
+def _repeat(*, attempt: PaymentAttempt, at: datetime) -> None:
+    """Ask the payer as if for the first time: the provider answers as it did then."""
+    _initiate(attempt=attempt, at=at)
+    attempt.refresh_from_db(fields=["state"])
+    if attempt.state == State.UNKNOWN:
+        attempts.postpone(attempt=attempt, at=at)
+
+
 def hooks_url() -> str:
     """Return the base of our hooks as providers see it, the newest secret included."""
     return f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}"
@@ -75,7 +91,10 @@ def hooks_url() -> str:
 def ask(*, attempt_id: int, at: datetime) -> None:
     """Ask the provider what became of an attempt, and act on the answer."""
     attempt = attempts.load(attempt_id=attempt_id)
-    if attempt.state == State.SUCCEEDED:
+    is_paid = attempt.state == State.AWAITING_REFERENCE
+    # The statement may have shown by now what was paid.
+    is_shown = is_paid and attempts.link(attempt=attempt, at=at)
+    if is_shown or attempt.state == State.SUCCEEDED:
         return
     if attempt.state == State.CREATED:
         submit(attempt_id=attempt_id, at=at)
@@ -84,11 +103,12 @@ def ask(*, attempt_id: int, at: datetime) -> None:
         if at - (attempt.submitted_at or at) < attempts.SUBMITTING_LIMIT:
             return
         attempts.not_answered(attempt=attempt, text="the worker that submitted it died", at=at)
-    if not attempt.provider_request or (
-        attempt.state == State.AWAITING_REFERENCE and not attempt.claimed_reference
-    ):
+    if not attempt.provider_request or (is_paid and not attempt.claimed_reference):
+        if _may_repeat(attempt=attempt):
+            _repeat(attempt=attempt, at=at)
+            return
         # There is nothing to ask by: only the statement can tell.
-        if not attempts.link(attempt=attempt, at=at):
+        if is_paid or not attempts.link(attempt=attempt, at=at):
             attempts.postpone(attempt=attempt, at=at)
         return
     try:
@@ -105,7 +125,7 @@ def notified(*, attempt: PaymentAttempt, notification: Notification, at: datetim
     # Our request may have been answered since the caller looked.
     attempt = attempts.load(attempt_id=attempt.pk)
     named = notification.provider_request or attempt.provider_request
-    is_new = not attempt.provider_request and not attempts.is_known_request(
+    is_new = bool(named and not attempt.provider_request) and not attempts.is_known_request(
         provider_request=named, besides=attempt
     )
     if is_new or (attempt.state == State.SUBMITTING and attempt.provider_request == named):

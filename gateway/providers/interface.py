@@ -56,6 +56,9 @@ class Capabilities:
     """Payers can pay to an account without being asked (a paybill)."""
     names_requests_ahead: bool = False
     """We choose the request's id (attempt.request_id): an unanswered submit can be asked after."""
+    repeats_safely: bool = False
+    """An unanswered `initiate` is simply asked again: the provider knows it by attempt.request_id
+    and answers as it did the first time."""
     refunds: bool = False
     partial_refunds: bool = False
     has_statement: bool = False

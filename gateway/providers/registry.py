@@ -7,12 +7,22 @@ from django.conf import settings
 from accounts.models import Rail
 from gateway.providers.daraja.provider import DarajaProvider, shared_client
 from gateway.providers.interface import Provider
+from gateway.providers.momo import provider as momo
+from gateway.providers.pawapay.client import shared_client as pawapay_client
+from gateway.providers.pawapay.provider import PawapayProvider
+from gateway.providers.stripe.provider import stripe_provider
 
 
 def provider(*, rail: Rail) -> Provider:
     """Return the provider of a rail. Raises LookupError for a rail that no provider serves."""
     if rail.provider == Rail.Provider.DARAJA:
         return DarajaProvider(rail=rail, client=shared_client())
+    if rail.provider == Rail.Provider.MOMO:
+        return momo.MomoProvider(rail=rail, client=momo.shared_client())
+    if rail.provider == Rail.Provider.PAWAPAY:
+        return PawapayProvider(rail=rail, client=pawapay_client())
+    if rail.provider == Rail.Provider.STRIPE:
+        return stripe_provider(rail=rail)
     raise LookupError(f"rail {rail.code} has no provider that can be asked: {rail.provider!r}")
 
 

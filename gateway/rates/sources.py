@@ -1,4 +1,8 @@
-"""Sources of rates: local money per DAI, each with its age. More sources come behind Source."""
+"""Sources of rates: local money per DAI, each with its age. More sources come behind Source.
+
+A table tells many currencies, US dollars and euros among them; a feed (gateway.rates.chainlink,
+gateway.rates.coingecko) tells only what a DAI is worth in US dollars.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ import requests
 
 TIMEOUT_SECONDS = (5, 15)
 SMALLEST, LARGEST = Decimal("0.00000001"), Decimal(10**9)
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""A table's clock may be this much ahead of ours."""
 
 
 class SourceUnavailable(Exception):
-    """The source did not answer, or not in its form."""
+    """The source did not answer, or not in its form, or with what cannot be believed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +43,23 @@ class Source(Protocol):
         """Return a quote for each currency it knows. Raises SourceUnavailable."""
 
 
-def _rate(told: object) -> Decimal:
+def believable(told: object) -> Decimal:
     """Read a rate to eight decimals. Raises ValueError, or decimal's InvalidOperation."""
     rate = Decimal(str(told))
     if not rate.is_finite() or not SMALLEST <= rate <= LARGEST:
         raise ValueError(f"{str(told)[:40]!r} is no rate")
     return rate.quantize(SMALLEST)
+
+
+def reason(error: Exception) -> str:
+    """Say what went wrong without the address that was asked: it may hold a key."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"answered {error.response.status_code}"
+    if isinstance(error, requests.RequestException):
+        return type(error).__name__
+    if type(error) is ValueError:
+        return str(error)[:200]
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 class FixedTable:
@@ -74,14 +91,13 @@ class HttpTable:
     Rates are local money per DAI, as decimal strings or numbers.
     """
 
-    name = "http"
-
-    def __init__(self, *, url: str, life: timedelta = timedelta(hours=2)) -> None:
+    def __init__(self, *, url: str, name: str = "http", life: timedelta = timedelta(hours=2)):
         self.url = url
+        self.name = name
         self.life = life
 
     def quotes(self, *, currencies: Iterable[str], at: datetime) -> list[Quote]:
-        """Ask the service; see Source."""
+        """Ask the service; see Source. An answer older than its life is refused."""
         wanted = sorted(currencies)
         try:
             response = requests.get(
@@ -93,12 +109,21 @@ class HttpTable:
             if quoted_at.tzinfo is None:
                 raise ValueError("quoted_at has no time zone")
             told = answer["rates"]
-            rates = {code: _rate(told[code]) for code in wanted if code in told}
+            rates = {code: believable(told[code]) for code in wanted if code in told}
             expires_at = quoted_at + self.life
-        except (requests.RequestException, ArithmeticError, LookupError, TypeError) as error:
-            raise SourceUnavailable(f"{self.name}: {error!r}") from error
-        except (ValueError, RecursionError) as error:
-            raise SourceUnavailable(f"{self.name}: {error}") from error
+        except (
+            requests.RequestException,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RecursionError,
+        ) as error:
+            raise SourceUnavailable(f"{self.name}: {reason(error)}") from error
+        if quoted_at > at + CLOCKS_DIFFER:
+            raise SourceUnavailable(f"{self.name}: quoted at {quoted_at}, which is still to come")
+        if expires_at <= at:
+            raise SourceUnavailable(f"{self.name}: stale, quoted at {quoted_at}")
         return [
             Quote(
                 currency=currency,

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from accounts.models import Payment, Rail
 from gateway.providers import collection, notifying
+from gateway.providers.daraja import results
 from gateway.providers.daraja.callbacks import paybill_notice
 from gateway.providers.interface import Callback, MalformedCallback
 from gateway.sms import inbound
@@ -100,6 +101,17 @@ def _daraja_confirmation(event: InboundEvent, at: datetime) -> tuple[str, str]:
     return Outcome.DONE, ""
 
 
+def _daraja_result(event: InboundEvent, at: datetime) -> tuple[str, str]:
+    try:
+        request = results.take(token=event.subject, body=event.body, at=at)
+    except results.TooEarly as error:
+        raise NotYet(str(error)) from error
+    if request is None:
+        return Outcome.IGNORED, "no question has this token"
+    notifying.answered(request=request, at=at)
+    return Outcome.DONE, ""
+
+
 def _keep_only(event: InboundEvent, at: datetime) -> tuple[str, str]:
     return Outcome.IGNORED, "kept"
 
@@ -127,7 +139,7 @@ HANDLERS: dict[str, Callable[[InboundEvent, datetime], tuple[str, str]]] = {
     "stripe": _provider_callback,
     "daraja.confirmation": _daraja_confirmation,
     "daraja.validation": _keep_only,
-    "daraja.result": _keep_only,
+    "daraja.result": _daraja_result,
     "sms.inbound": _sms_inbound,
     "sms.delivery": _sms_delivery,
     "sms.optout": _sms_opt_out,

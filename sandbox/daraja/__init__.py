@@ -1,1 +1,1 @@
-"""Counterpart of Safaricom's Daraja: M-Pesa prompts (STK), paybill (C2B) and pulled statements."""
+"""Counterpart of Safaricom's Daraja: prompts (STK), paybill (C2B), statement, reversals, queries."""

@@ -10,21 +10,24 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.context import Context
 from sandbox.daraja.access import EAST_AFRICA, Access
-from sandbox.daraja.statement import Statement
+from sandbox.daraja.merchant import ORGANIZATION, Merchant
+from sandbox.daraja.statement import Statement, two_decimals
 from sandbox.web import Route, json_object, json_response
 
 PAGE_ROWS = 100
 LONGEST_WINDOW = timedelta(hours=48)
-ORGANIZATION = "Sandbox Solar"
 
 
 class Pull:
     """Registration and query. Safaricom demands the registration before the first query."""
 
-    def __init__(self, *, context: Context, access: Access, statement: Statement) -> None:
+    def __init__(
+        self, *, context: Context, access: Access, statement: Statement, merchant: Merchant
+    ) -> None:
         self._context = context
         self._access = access
         self._statement = statement
+        self._merchant = merchant
 
     def routes(self) -> list[Route]:
         """Both vendor paths."""
@@ -56,7 +59,8 @@ class Pull:
         """Payments between StartDate and EndDate (both in), 100 rows from row OffSetValue on.
 
         Dates are East Africa Time without an offset (`2020-08-04 8:36:00`), trxDate is UTC.
-        OffSetValue counts rows from 0, not pages. No rows are `"Response": [[]]`.
+        OffSetValue counts rows from 0, not pages. No rows are `"Response": [[]]`. Payments are
+        shown when the merchant's statement_delay_seconds are over.
         """
         self._access.check(request)
         body = json_object(request)
@@ -69,19 +73,22 @@ class Pull:
         offset = str(body.get("OffSetValue", "0"))
         if not offset.isascii() or not offset.isdigit():
             self._access.error("400.002.02", "Bad Request - Invalid OffSetValue")
+        delay = self._merchant.statement_delay_seconds()
+        form = self._merchant.reversal_rows()
         rows = self._statement.between(
             start=start.timestamp(),
             # EndDate has no fraction of a second: its whole second is in.
-            end=end.timestamp() + 0.999999,
+            end=min(end.timestamp() + 0.999999, self._context.now() - delay),
             offset=int(offset),
             limit=PAGE_ROWS,
+            with_reversals=form != "hidden",
         )
         return json_response(
             {
                 "ResponseRefID": self._context.ids.hexadecimal("pull"),
                 "ResponseCode": "1000",
                 "ResponseMessage": "Success",
-                "Response": [[_transaction(row) for row in rows]],
+                "Response": [[_transaction(row, form=form) for row in rows]],
             }
         )
 
@@ -93,14 +100,20 @@ class Pull:
         return date.replace(tzinfo=EAST_AFRICA)
 
 
-def _transaction(row: sqlite3.Row) -> dict[str, Any]:
+def _transaction(row: sqlite3.Row, *, form: str) -> dict[str, Any]:
+    """A payment, or a reversal, which names the payment it gives back as its bill reference.
+
+    How the live service shows reversals is not published: see merchant.REVERSAL_ROWS.
+    """
+    is_reversal = row["origin"] == "reversal"
+    cents = abs(row["cents"]) if form == "typed" else row["cents"]
     return {
         "transactionId": row["receipt"],
         "trxDate": datetime.fromtimestamp(row["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "msisdn": int(row["phone"][1:]),
         "sender": "MPESA",
-        "transactiontype": "c2b-pay-bill-debit",
-        "billreference": row["account"],
-        "amount": f"{row['cents'] // 100}.{row['cents'] % 100:02d}",
+        "transactiontype": "c2b-pay-bill-reversal" if is_reversal else "c2b-pay-bill-debit",
+        "billreference": row["original"] if is_reversal else row["account"],
+        "amount": two_decimals(cents),
         "organizationname": ORGANIZATION,
     }

@@ -1,4 +1,4 @@
-"""The paybill's statement: every payment that moved money, whichever way it came."""
+"""The paybill's statement: every payment, whichever way it came, and what left again."""
 
 from __future__ import annotations
 
@@ -25,12 +25,29 @@ CREATE TABLE IF NOT EXISTS mpesa_payment (
     origin TEXT NOT NULL          -- stk, c2b
 );
 CREATE INDEX IF NOT EXISTS mpesa_payment_at ON mpesa_payment (at, number);
+CREATE TABLE IF NOT EXISTS mpesa_withdrawal (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    receipt TEXT NOT NULL UNIQUE,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,           -- reversal, payout, charge
+    cents INTEGER NOT NULL,       -- Kenyan cents, above 0
+    original TEXT NOT NULL        -- the receipt a reversal gives back, else empty
+);
+CREATE INDEX IF NOT EXISTS mpesa_withdrawal_of ON mpesa_withdrawal (original);
+"""
+# Everything that moved the merchant's money, as one statement; cents below 0 left it.
+MOVEMENTS = """
+SELECT receipt, at, phone, cents, account, origin, '' AS original, number FROM mpesa_payment
+UNION ALL
+SELECT out.receipt, out.at, coalesce(paid.phone, ''), -out.cents, coalesce(paid.account, ''),
+    out.kind, out.original, out.number
+FROM mpesa_withdrawal AS out LEFT JOIN mpesa_payment AS paid ON paid.receipt = out.original
 """
 MAX_CENTS = 25_000_000
 _NAMES = ("Amina", "Baraka", "Chebet", "Daudi", "Esther", "Faraji", "Grace", "Hamisi", "Imani")
 
 
-def cents_of(amount: object) -> int | None:
+def cents_of(amount: object, *, most: int = MAX_CENTS) -> int | None:
     """Kenyan cents of `500`, `"500"` or `"500.50"`; None if it is not such an amount above 0."""
     if isinstance(amount, bool) or not isinstance(amount, str | int | float):
         return None
@@ -38,14 +55,24 @@ def cents_of(amount: object) -> int | None:
         cents = Decimal(str(amount)) * 100
     except InvalidOperation:
         return None
-    if not cents.is_finite() or cents != cents.to_integral_value() or not 0 < cents <= MAX_CENTS:
+    if not cents.is_finite() or cents != cents.to_integral_value() or not 0 < cents <= most:
         return None
     return int(cents)
 
 
 def shillings(cents: int) -> str:
-    """`500` for whole shillings, `500.50` otherwise."""
-    return str(cents // 100) if cents % 100 == 0 else f"{cents // 100}.{cents % 100:02d}"
+    """`500` for whole shillings, `500.50` otherwise; with its sign."""
+    return two_decimals(cents).removesuffix(".00")
+
+
+def two_decimals(cents: int) -> str:
+    """`500.00`, with its sign."""
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+def customer_name(phone: str) -> str:
+    """The first name of whoever holds a phone."""
+    return _NAMES[int(phone[-2:]) % len(_NAMES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +87,19 @@ class Payment:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Money that left the merchant. kind is reversal, payout or charge; at an epoch second."""
+
+    receipt: str
+    at: float
+    kind: str
+    cents: int
+    original: str = ""
+
+
 class Statement:
-    """Records payments and tells the product of them."""
+    """Records what came and went and tells the product of payments."""
 
     def __init__(self, *, context: Context) -> None:
         self._context = context
@@ -90,10 +128,52 @@ class Statement:
                 ),
             )
 
-    def float_cents(self) -> int:
-        """All money received, in Kenyan cents."""
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Take money from the merchant."""
         with self._context.store.transaction() as db:
-            row = db.execute("SELECT coalesce(sum(cents), 0) AS cents FROM mpesa_payment")
+            db.execute(
+                "INSERT INTO mpesa_withdrawal (receipt, at, kind, cents, original)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (
+                    withdrawal.receipt,
+                    withdrawal.at,
+                    withdrawal.kind,
+                    withdrawal.cents,
+                    withdrawal.original,
+                ),
+            )
+
+    def utility_cents(self) -> int:
+        """The Utility Account: payments less reversals and payouts, in Kenyan cents."""
+        return self._sum("origin <> 'charge'")
+
+    def charges_cents(self) -> int:
+        """The Charges Paid Account: Safaricom's fees, in Kenyan cents, 0 or below."""
+        return self._sum("origin = 'charge'")
+
+    def _sum(self, condition: str) -> int:
+        with self._context.store.transaction() as db:
+            row = db.execute(
+                f"SELECT coalesce(sum(cents), 0) AS cents FROM ({MOVEMENTS}) WHERE {condition}"  # noqa: S608
+            )
+            return int(row.fetchone()["cents"])
+
+    def movement(self, receipt: str) -> sqlite3.Row | None:
+        """A payment or withdrawal by its receipt: a row of MOVEMENTS."""
+        with self._context.store.transaction() as db:
+            row: sqlite3.Row | None = db.execute(
+                f"SELECT * FROM ({MOVEMENTS}) WHERE receipt = ?",  # noqa: S608
+                (receipt,),
+            ).fetchone()
+            return row
+
+    def reversed_cents(self, receipt: str) -> int:
+        """How much of a payment was given back so far."""
+        with self._context.store.transaction() as db:
+            row = db.execute(
+                "SELECT coalesce(sum(cents), 0) AS cents FROM mpesa_withdrawal WHERE original = ?",
+                (receipt,),
+            )
             return int(row.fetchone()["cents"])
 
     def c2b_body(self, payment: Payment, *, confirmed: bool, third_party_id: str) -> dict[str, str]:
@@ -109,10 +189,10 @@ class Statement:
             "BusinessShortCode": self._context.credentials.daraja_short_code,
             "BillRefNumber": payment.account,
             "InvoiceNumber": "",
-            "OrgAccountBalance": _two_decimals(self.float_cents()) if confirmed else "",
+            "OrgAccountBalance": two_decimals(self.utility_cents()) if confirmed else "",
             "ThirdPartyTransID": third_party_id,
             "MSISDN": f"{payment.phone[1:5]} ***** {payment.phone[-3:]}",
-            "FirstName": _NAMES[int(payment.phone[-2:]) % len(_NAMES)],
+            "FirstName": customer_name(payment.phone),
             "MiddleName": "",
             "LastName": "",
         }
@@ -127,24 +207,30 @@ class Statement:
             Callback(service=SERVICE, topic="confirmation", url=url, payload=body)
         )
 
-    def between(self, *, start: float, end: float, offset: int, limit: int) -> list[sqlite3.Row]:
-        """Payments with start <= at <= end in order of time."""
+    def between(
+        self, *, start: float, end: float, offset: int, limit: int, with_reversals: bool
+    ) -> list[sqlite3.Row]:
+        """Rows of MOVEMENTS with start <= at <= end in order of time: payments, and reversals."""
+        origins = "('stk', 'c2b', 'reversal')" if with_reversals else "('stk', 'c2b')"
         with self._context.store.transaction() as db:
             return db.execute(
-                "SELECT * FROM mpesa_payment WHERE at >= ? AND at <= ?"
-                " ORDER BY at, number LIMIT ? OFFSET ?",
+                f"SELECT * FROM ({MOVEMENTS}) WHERE at >= ? AND at <= ? AND origin IN {origins}"  # noqa: S608
+                " ORDER BY at, origin = 'reversal', number LIMIT ? OFFSET ?",
                 (start, end, limit, offset),
             ).fetchall()
 
     def listing(self, _request: Request) -> Response:
-        """Every payment, oldest first, and the float."""
+        """Everything that moved money, oldest first, and what the merchant has now."""
         with self._context.store.transaction() as db:
-            rows = db.execute("SELECT * FROM mpesa_payment ORDER BY at, number").fetchall()
+            rows = db.execute(
+                f"SELECT * FROM ({MOVEMENTS}) ORDER BY at, cents < 0, number"  # noqa: S608
+            ).fetchall()
+        has_cents = self.utility_cents() + self.charges_cents()
         return json_response(
             {
                 "short_code": self._context.credentials.daraja_short_code,
                 "transactions": [_listed(row) for row in rows],
-                "float": {"amount": shillings(self.float_cents()), "currency": "KES"},
+                "float": {"amount": shillings(has_cents), "currency": "KES"},
             }
         )
 
@@ -158,8 +244,5 @@ def _listed(row: sqlite3.Row) -> dict[str, Any]:
         "currency": "KES",
         "account": row["account"],
         "origin": row["origin"],
+        **({"original": row["original"]} if row["original"] else {}),
     }
-
-
-def _two_decimals(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"

@@ -65,6 +65,11 @@ def service() -> Iterator[Service]:
     thread.join(timeout=3)
 
 
+def nothing_is_set_up(settings: Settings) -> None:
+    settings.RATES_URL = settings.RATES_URL_2 = ""
+    settings.DAI_USD_FEED_ADDRESS = settings.DAI_USD_URL = ""
+
+
 def quote(rate: str, *, quoted_at: datetime, source: str = "test", hours: float = 1) -> None:
     site_rates.store_quote(
         source=source,
@@ -82,12 +87,13 @@ class TestSources:
         self, service: Service, today: Village, settings: Settings
     ) -> None:
         at = later(minutes=-5)
+        nothing_is_set_up(settings)
         settings.RATES_URL = service.url
         service.says({"quoted_at": at.isoformat(), "rates": {"KES": "129.123456789", "XOF": 600}})
         fetch_rates()
         fetch_rates()
         stored = RateQuote.objects.get()
-        assert service.asked[0] == "KES"
+        assert service.asked[0] == "EUR,KES,USD"
         assert (stored.currency, stored.local_per_dai) == ("KES", Decimal("129.12345679"))
         assert (stored.quoted_at, stored.expires_at) == (at, at + timedelta(hours=2))
         assert site_rates.market(currency="KES", at=timezone.now()) == Fraction("129.12345679")
@@ -129,6 +135,8 @@ class TestSources:
             '{"quoted_at": "yesterday", "rates": {"KES": 129}}',
             '{"quoted_at": "2026-11-20T10:00:00", "rates": {"KES": 129}}',
             '{"quoted_at": "9999-12-31T23:59:59+00:00", "rates": {"KES": 129}}',
+            '{"quoted_at": "2999-12-31T23:59:59+00:00", "rates": {"KES": 129}}',
+            '{"quoted_at": "2020-12-31T23:59:59+00:00", "rates": {"KES": 129}}',
         ],
     )
     def test_an_answer_in_another_form_is_not_believed(self, service: Service, body: str) -> None:
@@ -154,11 +162,13 @@ class TestSources:
         assert HttpTable(url=service.url).quotes(currencies=["KES"], at=timezone.now()) == []
 
     def test_without_a_source_nothing_is_asked(self, today: Village, settings: Settings) -> None:
-        settings.RATES_URL = ""
+        nothing_is_set_up(settings)
         fetch_rates()
+        assert fetching.sources() == []
         assert not RateQuote.objects.exists()
 
     def test_the_demo_has_a_table(self, today: Village, settings: Settings) -> None:
+        nothing_is_set_up(settings)
         settings.DEMO = True
         fetch_rates()
         assert RateQuote.objects.get().local_per_dai == Decimal("129.40")
@@ -167,16 +177,34 @@ class TestSources:
 class TestMarket:
     """The freshest quote that may still be used."""
 
-    def test_the_freshest_quote_counts_until_it_expires(self, today: Village) -> None:
+    def test_the_freshest_quote_of_a_source_counts_until_it_expires(self, today: Village) -> None:
         at = timezone.now()
         quote("120", quoted_at=at - timedelta(minutes=30), hours=5)
-        quote("130", quoted_at=at - timedelta(minutes=10), hours=1, source="other")
+        quote("130", quoted_at=at - timedelta(minutes=10), hours=1)
         quote("140", quoted_at=at + timedelta(minutes=10))
         assert site_rates.market(currency="KES", at=at) == 130
         assert site_rates.market(currency="KES", at=at + timedelta(minutes=11)) == 140
         assert site_rates.market(currency="KES", at=at + timedelta(hours=3)) == 120
         assert site_rates.market(currency="KES", at=at + timedelta(hours=9)) is None
         assert site_rates.market(currency="XOF", at=at) is None
+
+    def test_sources_that_agree_are_met_in_the_middle(self, today: Village) -> None:
+        at = timezone.now()
+        quote("129", quoted_at=at)
+        quote("130", quoted_at=at, source="other")
+        assert site_rates.market(currency="KES", at=at) == Fraction("129.5")
+
+    def test_sources_that_contradict_each_other_say_nothing(
+        self, today: Village, settings: Settings
+    ) -> None:
+        at = timezone.now()
+        quote("129", quoted_at=at)
+        quote("131", quoted_at=at, source="other")
+        assert site_rates.market(currency="KES", at=at) is None
+        settings.RATE_TOLERANCE_BASIS_POINTS = 200
+        assert site_rates.market(currency="KES", at=at) == 130
+        settings.RATE_TOLERANCE_BASIS_POINTS = 100
+        assert site_rates.market(currency="KES", at=at + timedelta(hours=2)) is None
 
     def test_a_quote_above_zero_only(self, today: Village) -> None:
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -218,3 +246,22 @@ class TestSiteRates:
         SiteRate.objects.all().delete()
         with pytest.raises(NoSiteRate, match="kisima has no rate in KES"):
             site_rates.at_site(site=today.site, at=timezone.now())
+
+    def test_the_rates_of_many_sites_are_found_at_once(
+        self, today: Village, django_assert_num_queries: Any
+    ) -> None:
+        at = timezone.now()
+        other = Village.found(at=at, slug="other", beside=today)
+        site_rates.publish(site=other.site, local_per_dai=Decimal(140), starts_at=at, at=at)
+        later_site = Village.found(at=at, slug="later", beside=today).site
+        SiteRate.objects.filter(site=later_site).update(validity=(at + timedelta(days=1), None))
+        without = Village.found(at=at, slug="without", beside=today).site
+        SiteRate.objects.filter(site=without).delete()
+        listed = [today.site, other.site, later_site, without]
+        with django_assert_num_queries(1):
+            found = site_rates.in_force(sites=listed, at=at)
+        assert {pk: rate.local_per_dai for pk, rate in found.items()} == {
+            today.site.pk: RATE,
+            other.site.pk: Decimal(140),
+            later_site.pk: RATE,
+        }

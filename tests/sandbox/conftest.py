@@ -18,11 +18,22 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from sandbox.app import QuietHandler, Sandbox, create_sandbox
+from tests.sandbox.stripe_account import Account, Hooks, serving_hooks
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PHONE = "254711000001"
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came, in the shape that signature libraries read."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
 
 
 @dataclass
@@ -31,6 +42,8 @@ class Product:
 
     base_url: str = ""
     hooks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
     ussd_answer: Callable[[str], str] = lambda text: f"CON menu {text}"
     validation_answer: dict[str, str] = field(
         default_factory=lambda: {"ResultCode": "0", "ResultDesc": "Accepted"}
@@ -47,6 +60,10 @@ class Product:
             answer = Response(self.ussd_answer(body["text"]), mimetype="text/plain")
         elif path == "daraja/validation":
             answer = Response(json.dumps(self.validation_answer), mimetype="application/json")
+        self.methods.append(request.method)
+        self.received.append(
+            Received(request.method, request.url, dict(request.headers), request.get_data())
+        )
         self.hooks.append((path, body))
         return answer(environ, start_response)
 
@@ -126,6 +143,20 @@ def start_sandbox(product: Product, clock: MovableClock, tmp_path: Path) -> Iter
 @pytest.fixture
 def sandbox_url(start_sandbox: StartSandbox) -> str:
     return start_sandbox()[1]
+
+
+@pytest.fixture
+def stripe_hooks() -> Iterator[Hooks]:
+    with serving_hooks() as hooks:
+        yield hooks
+
+
+@pytest.fixture
+def stripe_account(
+    stripe_hooks: Hooks, start_sandbox: StartSandbox, clock: MovableClock
+) -> Account:
+    url = start_sandbox(product_url=stripe_hooks.base_url)[1]
+    return Account(url=f"{url}/stripe", hooks=stripe_hooks, clock=clock)
 
 
 @dataclass

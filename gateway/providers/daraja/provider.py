@@ -1,11 +1,10 @@
-"""Daraja as a Provider: prompts, their query, and the statement of the paybill."""
+"""Daraja as a Provider: prompts and their query, reversals, and the statement of the paybill."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from django.conf import settings
 
@@ -13,9 +12,9 @@ from accounts.attempts import Answer
 from accounts.models import PaymentAttempt, Rail, Refund
 from accounts.money import minor_from_string, minor_per_major
 from accounts.refunds import RefundAnswer
-from accounts.topups import ConfirmedPayment
-from gateway.providers.daraja.callbacks import CURRENCY, UNREADABLE, printable, stk_notification
-from gateway.providers.daraja.client import PULL_PAGE_ROWS, Daraja
+from gateway.providers.daraja import receipts, results, reversals, statement
+from gateway.providers.daraja.callbacks import CURRENCY, UNREADABLE, stk_notification
+from gateway.providers.daraja.client import Daraja
 from gateway.providers.interface import (
     Amount,
     Callback,
@@ -24,28 +23,31 @@ from gateway.providers.interface import (
     Notification,
     ProviderRefused,
     ProviderUnavailable,
-    UnreadableRow,
+    StatementEntry,
 )
+from gateway.providers.models import ResultRequest
 
 PAID = "0"
 UNDER_PROCESSING = "4999"
-LONGEST_PULL = timedelta(hours=48)
-MOST_MINOR = 10**12
+TOLD_LIFE = timedelta(minutes=5)
+"""What the accounts held is not told again when it is older than this."""
 
 
 class DarajaProvider:
     """The paybill of one rail."""
 
-    capabilities = Capabilities(
-        prompts_phone=True,
-        takes_unasked=True,
-        has_statement=True,
-        whole_major_units=True,
-    )
-
     def __init__(self, *, rail: Rail, client: Daraja) -> None:
         self.rail = rail
         self.client = client
+        self.capabilities = Capabilities(
+            prompts_phone=True,
+            takes_unasked=True,
+            has_statement=True,
+            whole_major_units=True,
+            refunds=client.can_command,
+            partial_refunds=client.can_command,
+            tells_amount=client.can_command,
+        )
 
     def initiate(self, *, attempt: PaymentAttempt, hooks_url: str, at: datetime) -> Initiated:
         """Put the prompt on the payer's phone; see Provider."""
@@ -64,12 +66,30 @@ class DarajaProvider:
         return Initiated(provider_request=request)
 
     def query(self, *, attempt: PaymentAttempt, at: datetime) -> Answer:
-        """Ask for the result of a prompt; see Provider."""
-        result = self.client.stk_query(checkout_request_id=attempt.provider_request, at=at)
-        if result is None or result[0] == UNDER_PROCESSING:
-            return Answer(is_final=False)
-        code, text = result
-        return Answer(is_final=True, is_paid=code == PAID, code=code, text=text)
+        """Ask for the result of a prompt, and whose the receipt is that a callback named.
+
+        Paid with a reference: the receipt is known to be this prompt's. See Provider, receipts.
+        """
+        code, text = PAID, ""
+        # The prompt's query said so already, and says nothing more.
+        if attempt.state != PaymentAttempt.State.AWAITING_REFERENCE:
+            result = self.client.stk_query(checkout_request_id=attempt.provider_request, at=at)
+            if result is None or result[0] == UNDER_PROCESSING:
+                return Answer(is_final=False)
+            code, text = result
+        if code != PAID or not attempt.claimed_reference:
+            return Answer(is_final=True, is_paid=code == PAID, code=code, text=text)
+        found = receipts.check(attempt=attempt, rail=self.rail, client=self.client, at=at)
+        is_ours = found.verdict == receipts.Verdict.OURS
+        return Answer(
+            is_final=True,
+            is_paid=True,
+            code=code,
+            text=text,
+            reference=attempt.claimed_reference if is_ours else "",
+            denies_reference=found.verdict == receipts.Verdict.NOT_OURS,
+            paid_at=found.paid_at,
+        )
 
     def verify(self, *, callback: Callback, at: datetime) -> None:
         """Nothing is signed: the secret and the token in the path say who calls."""
@@ -79,58 +99,61 @@ class DarajaProvider:
         return stk_notification(callback.body)
 
     def refund(self, *, refund: Refund, hooks_url: str, at: datetime) -> RefundAnswer:
-        """Not offered yet."""
-        raise ProviderRefused(code="refund", text="reverse it at the provider")
+        """Ask for a reversal; its outcome comes to a result's path. See Provider."""
+        return reversals.submit(
+            refund=refund, rail=self.rail, client=self.client, hooks_url=hooks_url, at=at
+        )
 
     def query_refund(self, *, refund: Refund, at: datetime) -> RefundAnswer:
-        """Not offered yet."""
-        return RefundAnswer(is_final=False)
+        """Return what became of a reversal; see Provider."""
+        return reversals.query(refund=refund, rail=self.rail, client=self.client, at=at)
+
+    def list_transactions(self, *, since: datetime, until: datetime) -> Iterator[StatementEntry]:
+        """Yield the rows of the pulled statement; see Provider."""
+        for row in statement.rows(client=self.client, since=since, until=until):
+            yield statement.entry(row=row, rail=self.rail)
 
     def balance(self, *, at: datetime) -> Amount | None:
-        """Not told at once; see Provider."""
+        """Return what the accounts held minutes ago, all together; ask where nobody did.
+
+        None while the answer is on its way. Raises ProviderUnavailable.
+        """
+        last = results.latest(rail=self.rail, kind=results.Kind.BALANCE)
+        if last is not None and last.answered_at and at - last.answered_at < TOLD_LIFE:
+            return told_amount(request=last)
+        if self.client.can_command and (last is None or at - last.requested_at > results.PATIENCE):
+            request = results.opened(rail=self.rail, kind=results.Kind.BALANCE, at=at)
+            try:
+                results.send(
+                    request=request,
+                    command=lambda url: self.client.ask_balance(result_url=url, at=at),
+                )
+            except ProviderRefused as refusal:
+                raise ProviderUnavailable(f"balance refused: {refusal}") from refusal
         return None
 
-    def list_transactions(
-        self, *, since: datetime, until: datetime
-    ) -> Iterator[ConfirmedPayment | UnreadableRow]:
-        """Yield the rows of the pulled statement; see Provider."""
-        begin = since
-        while begin < until:
-            end = min(begin + LONGEST_PULL, until)
-            offset = 0
-            while True:
-                rows = self._page(since=begin, until=end, offset=offset)
-                yield from map(self._payment, rows)
-                if len(rows) < PULL_PAGE_ROWS:
-                    break
-                offset += len(rows)
-            begin = end
 
-    def _page(self, *, since: datetime, until: datetime, offset: int) -> list[dict[str, Any]]:
-        try:
-            return self.client.pull(since=since, until=until, offset=offset, at=until)
-        except ProviderRefused as refusal:
-            raise ProviderUnavailable(f"statement refused: {refusal}") from refusal
+def told_amount(*, request: ResultRequest) -> Amount | None:
+    """Read an answered question for the accounts; None where the answer tells no amounts.
 
-    def _payment(self, row: Any) -> ConfirmedPayment | UnreadableRow:
-        reference = ""
-        try:
-            reference = printable(row["transactionId"])[:64]
-            paid_at = datetime.fromisoformat(str(row["trxDate"]))
-            amount_minor = minor_from_string(text=str(row["amount"]), currency=CURRENCY)
-            if not reference or not 0 < amount_minor <= MOST_MINOR:
-                raise ValueError("no receipt, or an amount that is none")
-            return ConfirmedPayment(
-                rail=self.rail,
-                reference=reference,
-                amount_minor=amount_minor,
-                currency=CURRENCY,
-                paid_at=paid_at if paid_at.tzinfo else paid_at.replace(tzinfo=UTC),
-                account_text=printable(row.get("billreference") or ""),
-                payer_phone=printable(row.get("msisdn") or ""),
-            )
-        except UNREADABLE as error:
-            return UnreadableRow(reference=reference, detail=repr(error)[:200])
+    Charges are an account of their own, below zero.
+    """
+    if request.result_code != results.DONE or request.answered_at is None:
+        return None
+    try:
+        accounts = str(request.result["AccountBalance"]).split("&")
+        parts = [account.split("|") for account in accounts]
+        amounts = [
+            minor_from_string(text=amount, currency=CURRENCY)
+            for _name, currency, amount, *_rest in parts
+            if currency == CURRENCY
+        ]
+    except UNREADABLE as error:
+        raise ProviderUnavailable(f"balance: {error!r}"[:200]) from error
+    told_at = results.instant(str(request.result.get("BOCompletedTime", "")))
+    return Amount(
+        amount_minor=sum(amounts), currency=CURRENCY, told_at=told_at or request.answered_at
+    )
 
 
 @lru_cache(maxsize=16)
@@ -142,4 +165,6 @@ def shared_client() -> Daraja:
         consumer_secret=settings.DARAJA_CONSUMER_SECRET,
         short_code=settings.DARAJA_SHORT_CODE,
         passkey=settings.DARAJA_PASSKEY,
+        initiator=settings.DARAJA_INITIATOR_NAME,
+        security_credential=settings.DARAJA_SECURITY_CREDENTIAL,
     )

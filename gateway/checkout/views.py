@@ -1,0 +1,144 @@
+"""Pages that lead to a card payment. The provider is called by a worker, never in a request: the
+page in between waits for it, and later tells what became of the payment."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.views import View
+from kombu.exceptions import OperationalError
+
+from accounts import attempts, pledges, rails
+from accounts.models import PaymentAttempt, Site
+from gateway.checkout.forms import DonationForm, TopUpForm
+from gateway.providers.tasks import submit_attempt
+
+log = structlog.get_logger(__name__)
+
+State = PaymentAttempt.State
+
+WAITING = {State.CREATED, State.SUBMITTING, State.UNKNOWN}
+GONE = {State.FAILED, State.EXPIRED}
+
+
+class DonatePage(View):
+    """`/donate/<slug>/`: how much, and on to the card page."""
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        site = _site(slug)
+        return self._page(request, site=site, form=DonationForm(site=site, initial=_nonce()))
+
+    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+        site = _site(slug)
+        form = DonationForm(request.POST, site=site)
+        if not form.is_valid():
+            return self._page(request, site=site, form=form)
+        told = form.cleaned_data
+        attempt = pledges.request(
+            site=site,
+            rail=told["rail"],
+            amount_minor=told["amount_minor"],
+            idempotency_key=f"donate:{told['nonce']}",
+            name=told["name"],
+            email=told["email"],
+            at=timezone.now(),
+        )
+        return _go_on(attempt)
+
+    def _page(self, request: HttpRequest, *, site: Site, form: Form) -> HttpResponse:
+        takes_cards = rails.for_donations(site=site).exists()
+        words = {"site": site, "form": form, "takes_cards": takes_cards}
+        return _shown(request, "checkout/donate.html", words, is_bad=form.is_bound)
+
+
+class TopUpPage(View):
+    """`/top-up/`: for whom, how much, and on to the card page. `?code=` fills the code in."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        initial = {**_nonce(), "code": request.GET.get("code", "")[:20]}
+        form = TopUpForm(at=timezone.now(), initial=initial)
+        return _shown(request, "checkout/top_up.html", {"form": form}, is_bad=False)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        form = TopUpForm(request.POST, at=now)
+        if not form.is_valid():
+            return _shown(request, "checkout/top_up.html", {"form": form}, is_bad=True)
+        told = form.cleaned_data
+        attempt = attempts.request(
+            household=told["code"],
+            site=told["site"],
+            rail=told["rail"],
+            phone="",
+            amount_minor=told["amount_minor"],
+            idempotency_key=f"card:{told['nonce']}",
+            at=now,
+        )
+        return _go_on(attempt)
+
+
+class PayPage(View):
+    """`/pay/<token>/`: waits for the card page, leads there, and tells what became of it."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        attempt = (
+            PaymentAttempt.objects.filter(token=token)
+            .select_related("top_up__household", "top_up__site", "pledge__site")
+            .first()
+        )
+        if attempt is None or (attempt.top_up is not None and attempt.top_up.phone):
+            raise Http404
+        has_left = "left" in request.GET
+        words = {
+            "attempt": attempt,
+            "intent": attempt.intent,
+            "is_donation": attempt.pledge is not None,
+            "is_waiting": attempt.state in WAITING,
+            "is_open": attempt.state == State.PENDING and not has_left,
+            "has_left": has_left and attempt.state == State.PENDING,
+            "is_paid": attempt.state == State.SUCCEEDED,
+            "is_gone": attempt.state in GONE,
+            "came_back": "back" in request.GET,
+        }
+        return _shown(request, "checkout/pay.html", words, is_bad=False)
+
+
+def _site(slug: str) -> Site:
+    site = Site.objects.filter(slug=slug, closed_at__isnull=True).first()
+    if site is None:
+        raise Http404(slug)
+    return site
+
+
+def _nonce() -> dict[str, str]:
+    return {"nonce": secrets.token_urlsafe(24)}
+
+
+def _go_on(attempt: PaymentAttempt) -> HttpResponse:
+    """Let a worker call the provider; a broker that is away leaves it to the janitor."""
+
+    def submit() -> None:
+        try:
+            submit_attempt.delay(attempt.pk)
+        except OperationalError as error:
+            log.warning("broker away, attempt left to the janitor", error=str(error))
+
+    transaction.on_commit(submit)
+    return redirect("checkout:pay", token=attempt.token)
+
+
+def _shown(
+    request: HttpRequest, template: str, words: dict[str, Any], *, is_bad: bool
+) -> HttpResponse:
+    response = render(request, template, words, status=422 if is_bad else 200)
+    add_never_cache_headers(response)
+    response["Referrer-Policy"] = "no-referrer"
+    return response

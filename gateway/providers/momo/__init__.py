@@ -1,0 +1,1 @@
+"""MTN MoMo: prompts by Collections, refunds by Disbursements."""

@@ -1,0 +1,1 @@
+"""Stripe: cards, for donations and for top-ups from abroad, on Stripe's own Checkout page."""

@@ -1,0 +1,255 @@
+"""Stripe as a Provider: Checkout Sessions, refunds, disputes, and the balance's statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from accounts.attempts import Answer
+from accounts.models import Dispute, PaymentAttempt, Rail, Refund
+from accounts.refunds import RefundAnswer
+from gateway.providers.interface import (
+    Amount,
+    Callback,
+    Capabilities,
+    DisputeAnswer,
+    Initiated,
+    Notification,
+    ProviderRefused,
+    ProviderUnavailable,
+    StatementEntry,
+)
+from gateway.providers.stripe import callbacks, statement
+from gateway.providers.stripe.amounts import from_stripe, to_stripe
+from gateway.providers.stripe.client import asked, pages, shared_client, told_apart
+
+PAGE_LIFE = timedelta(hours=2)
+"""Reckoned from the attempt's beginning: the same request has to carry the same words again."""
+FEE_PATIENCE = timedelta(seconds=60)
+"""After that long without Stripe's fee the rail's tariff has to do."""
+CHARGED = ["payment_intent.latest_charge.balance_transaction"]
+DISPUTES = {
+    "warning_needs_response": Dispute.State.INQUIRY,
+    "warning_under_review": Dispute.State.INQUIRY,
+    "warning_closed": Dispute.State.INQUIRY,
+    "prevented": Dispute.State.INQUIRY,
+    "needs_response": Dispute.State.OPEN,
+    "under_review": Dispute.State.OPEN,
+    "won": Dispute.State.WON,
+    "lost": Dispute.State.LOST,
+}
+REFUSED_REFUNDS = {"failed", "canceled"}
+
+
+class StripeProvider:
+    """One currency of a Stripe account."""
+
+    capabilities = Capabilities(
+        pays_on_page=True,
+        repeats_safely=True,
+        refunds=True,
+        partial_refunds=True,
+        has_statement=True,
+        tells_amount=True,
+        signs_callbacks=True,
+    )
+
+    def __init__(self, *, rail: Rail, client: stripe.StripeClient) -> None:
+        self.rail = rail
+        self.client = client
+
+    def initiate(self, *, attempt: PaymentAttempt, hooks_url: str, at: datetime) -> Initiated:
+        """Open a Checkout page; see Provider. Stripe knows our hook from its own settings."""
+        intent = attempt.intent
+        account = {"account": intent.account_text, "attempt": attempt.token}
+        back = f"{settings.PUBLIC_URL}/pay/{attempt.token}/"
+        amount = to_stripe(amount_minor=intent.amount_minor, currency=intent.currency)
+        what = "Solar power" if attempt.top_up is not None else f"Donation to {intent.site.name}"
+        with told_apart():
+            session = self.client.v1.checkout.sessions.create(
+                {
+                    "mode": "payment",
+                    "payment_method_types": ["card"],
+                    "line_items": [
+                        {
+                            "quantity": 1,
+                            "price_data": {
+                                "currency": intent.currency.lower(),
+                                "unit_amount": amount,
+                                "product_data": {"name": what},
+                            },
+                        }
+                    ],
+                    "client_reference_id": attempt.token,
+                    "success_url": f"{back}?back=1",
+                    "cancel_url": f"{back}?left=1",
+                    "expires_at": int((attempt.created_at + PAGE_LIFE).timestamp()),
+                    "metadata": account,
+                    "payment_intent_data": {
+                        "metadata": account,
+                        "description": intent.account_text,
+                    },
+                },
+                {"idempotency_key": str(attempt.request_id)},
+            )
+        return Initiated(provider_request=session.id, pay_url=session.url or "")
+
+    def query(self, *, attempt: PaymentAttempt, at: datetime) -> Answer:
+        """Ask for the session and its charge; see Provider."""
+        session = asked(
+            lambda: self.client.v1.checkout.sessions.retrieve(
+                attempt.provider_request, {"expand": CHARGED}
+            )
+        )
+        if session["status"] == "expired":
+            return Answer(is_final=True, code="expired", text="the page was not used in time")
+        intent = session.get("payment_intent")
+        if session["status"] == "open" or not isinstance(intent, dict):
+            return Answer(is_final=False)
+        if session["payment_status"] == "paid":
+            return _paid(intent, at=at)
+        failure = intent.get("last_payment_error")
+        if intent["status"] in {"requires_payment_method", "canceled"} and failure:
+            return Answer(
+                is_final=True,
+                code=str(failure.get("decline_code") or failure.get("code") or "failed"),
+                text=str(failure.get("message") or ""),
+            )
+        return Answer(is_final=False)
+
+    def verify(self, *, callback: Callback, at: datetime) -> None:
+        """Check the event's signature and age; see Provider."""
+        callbacks.verify(callback=callback, secrets=settings.STRIPE_WEBHOOK_SECRETS)
+
+    def parse_callback(self, *, callback: Callback) -> Notification:
+        """Read an event; see Provider."""
+        return callbacks.notification(callback.body)
+
+    def refund(self, *, refund: Refund, hooks_url: str, at: datetime) -> RefundAnswer:
+        """Refund the charge, not what it was for; see Provider."""
+        with told_apart():
+            answer = self.client.v1.refunds.create(
+                {
+                    "charge": refund.payment.reference,
+                    "amount": to_stripe(amount_minor=refund.amount_minor, currency=refund.currency),
+                    "metadata": {"refund": str(refund.uid)},
+                },
+                {"idempotency_key": str(refund.request_id)},
+            )
+        return _refund_answer(answer.to_dict())
+
+    def query_refund(self, *, refund: Refund, at: datetime) -> RefundAnswer:
+        """Ask what became of a refund; one that was never answered is asked for again."""
+        if refund.provider_request:
+            return _refund_answer(
+                asked(lambda: self.client.v1.refunds.retrieve(refund.provider_request))
+            )
+        try:
+            return self.refund(refund=refund, hooks_url="", at=at)
+        except ProviderRefused as refusal:
+            return RefundAnswer(is_final=True, code=refusal.code, text=refusal.text)
+
+    def query_dispute(self, *, reference: str, at: datetime) -> DisputeAnswer:
+        """Ask what became of a dispute; see Disputing."""
+        dispute = asked(lambda: self.client.v1.disputes.retrieve(reference))
+        currency = str(dispute["currency"]).upper()
+        due = (dispute.get("evidence_details") or {}).get("due_by")
+        fees = sum(row["fee"] for row in dispute.get("balance_transactions") or [])
+        try:
+            return DisputeAnswer(
+                reference=dispute["id"],
+                payment_reference=_id_of(dispute["charge"]),
+                amount_minor=from_stripe(amount=dispute["amount"], currency=currency),
+                fee_minor=from_stripe(amount=fees, currency=currency),
+                currency=currency,
+                reason=str(dispute["reason"])[:80],
+                state=DISPUTES[dispute["status"]],
+                opened_at=statement.instant(dispute["created"]),
+                evidence_due_at=statement.instant(due) if due else None,
+            )
+        except callbacks.UNREADABLE as error:
+            raise ProviderUnavailable(f"dispute {reference}: {error!r}") from error
+
+    def list_transactions(self, *, since: datetime, until: datetime) -> Iterator[StatementEntry]:
+        """Yield the balance's movements of the rail's currency; see Provider."""
+        span = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+        wanted = {
+            "created": span,
+            "currency": self.rail.currency.lower(),
+            "expand": ["data.source"],
+        }
+
+        def listing(page: dict[str, Any]) -> Any:
+            span_of_page: Any = {**wanted, **page}
+            return self.client.v1.balance_transactions.list(span_of_page)
+
+        for row in pages(listing):
+            entry = statement.entry(row=row, rail=self.rail)
+            if entry is not None:
+                yield entry
+
+    def balance(self, *, at: datetime) -> Amount | None:
+        """Return available and pending money of the rail's currency; see Provider."""
+        told = asked(self.client.v1.balance.retrieve)
+        total = sum(
+            part["amount"]
+            for part in [*told["available"], *told["pending"]]
+            if str(part["currency"]).upper() == self.rail.currency
+        )
+        return Amount(
+            amount_minor=from_stripe(amount=total, currency=self.rail.currency),
+            currency=self.rail.currency,
+            told_at=at,
+        )
+
+
+def stripe_provider(*, rail: Rail) -> StripeProvider:
+    """Return the provider of a rail over the process's client."""
+    return StripeProvider(rail=rail, client=shared_client())
+
+
+def _refund_answer(refund: dict[str, Any]) -> RefundAnswer:
+    status = refund["status"]
+    is_done = status == "succeeded"
+    return RefundAnswer(
+        is_final=is_done or status in REFUSED_REFUNDS,
+        is_done=is_done,
+        code="" if is_done else str(refund.get("failure_reason") or status or ""),
+        text=str(refund.get("failure_reason") or ""),
+        reference=refund["id"],
+        provider_request=refund["id"],
+    )
+
+
+def _id_of(value: Any) -> str:
+    """An object's id, expanded or not."""
+    return str(value["id"]) if isinstance(value, dict) else str(value)
+
+
+def _paid(intent: dict[str, Any], *, at: datetime) -> Answer:
+    """Read the charge. Its fee is known a moment after it; that long it is not yet told as paid."""
+    charge = intent.get("latest_charge")
+    if not isinstance(charge, dict):
+        return Answer(is_final=False)
+    currency = str(charge["currency"]).upper()
+    paid_at = statement.instant(charge["created"])
+    kept = charge.get("balance_transaction")
+    if not isinstance(kept, dict) and at - paid_at < FEE_PATIENCE:
+        return Answer(is_final=False)
+    fee_minor = None
+    if isinstance(kept, dict) and str(kept["currency"]).upper() == currency:
+        fee_minor = from_stripe(amount=kept["fee"], currency=currency)
+    return Answer(
+        is_final=True,
+        is_paid=True,
+        reference=charge["id"],
+        amount_minor=from_stripe(amount=charge["amount"], currency=currency),
+        currency=currency,
+        fee_minor=fee_minor,
+        paid_at=paid_at,
+        provider_request=intent["id"],
+    )

@@ -1,0 +1,1 @@
+"""MTN MoMo Open API: collections (request to pay) and the refunds of its disbursement product."""
