@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts import notices, topups
+from accounts import intents, notices, topups
 from accounts.models import Household, Payment, PaymentAttempt, Pledge, Rail, Site, TopUp
 from accounts.models.topups import IntentState
 from accounts.payees import AmountMismatch
@@ -355,6 +355,8 @@ def _succeed(attempt: PaymentAttempt, *, at: datetime) -> None:
     _intents(attempt).exclude(state=IntentState.SUCCEEDED).update(
         state=IntentState.SUCCEEDED, finished_at=at
     )
+    # The payment may have been taken back before it was linked.
+    intents.follow(intent=attempt.intent)
     attempt.refresh_from_db(fields=MOVING_FIELDS)
 
 

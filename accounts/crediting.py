@@ -42,10 +42,10 @@ def fee_minor(*, rail: Rail, amount_minor: int) -> int:
 def reckon(*, payment: Payment, site: Site, at: datetime) -> Credit:
     """Return what a payment in the site's currency comes to; each part floors to the wei.
 
-    The site's rate is that of the instant of payment; without a fresh market quote the market is
-    taken to be the site's rate. Raises NoSiteRate.
+    The site's rate is that of the instant of payment (site_rates.of_payment); without a fresh
+    market quote the market is taken to be the site's rate. Raises NoSiteRate.
     """
-    rate = site_rates.at_site(site=site, at=payment.paid_at)
+    rate = site_rates.of_payment(site=site, paid_at=payment.paid_at, at=at)
     market = site_rates.market(currency=payment.currency, at=at) or rate
     rail, currency = payment.rail, payment.currency
     gross_wei = wei_from_minor(

@@ -2,7 +2,7 @@
 
 Idea from Batog, Boca, Johnson, "Scalable Reward Distribution on the Ethereum Blockchain" (2018),
 with remainders kept so that nothing is lost. The functions below are the arithmetic; the SQL of
-accounts/sql/donors_index.sql does the same behind the site's locked book.
+accounts/sql/donors_index.sql and donors_payments.sql does the same behind the site's locked book.
 
 Invariant: sum(claimed*SCALE + fraction + d*(acc-paid)) + rem == SCALE * (rewarded - unallocated).
 """
@@ -70,6 +70,53 @@ def touched(*, index: Index, position: Position) -> Position:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Withdrawn:
+    """What taking part of a donation out gave back: to the others, or parked if there is none."""
+
+    returned_wei: int
+    is_parked: bool
+
+
+def withdrawn(
+    *, index: Index, position: Position, amount_wei: int, is_vested: bool
+) -> tuple[Index, Position, Withdrawn]:
+    """Return index and position after amount_wei of it were taken out, and what that gave back.
+
+    Unvested tokens go with what they were given for: all of them, or the same part rounded down to
+    the wei; vested ones stay. Raises ValueError where the position holds less.
+    """
+    if not 0 < amount_wei <= position.amount_wei:
+        raise ValueError(f"the donation has {position.amount_wei} wei left, not {amount_wei}")
+    brought = touched(index=index, position=position)
+    is_whole = amount_wei == position.amount_wei
+    returned_wei, fraction = 0, 0
+    if not is_vested:
+        returned_wei = brought.claimed_wei * amount_wei // brought.amount_wei
+        fraction = brought.fraction if is_whole else 0
+    left = replace(
+        brought,
+        amount_wei=brought.amount_wei - amount_wei,
+        claimed_wei=brought.claimed_wei - returned_wei,
+        fraction=brought.fraction - fraction,
+    )
+    donated_wei = index.donated_wei - amount_wei
+    scaled = index.remainder + fraction
+    gave = Withdrawn(returned_wei=returned_wei, is_parked=donated_wei == 0)
+    if gave.is_parked:
+        parked = index.unallocated_wei + returned_wei
+        after = replace(index, donated_wei=0, remainder=scaled, unallocated_wei=parked)
+        return after, left, gave
+    step, remainder = divmod(scaled + returned_wei * SCALE, donated_wei)
+    after = replace(
+        index,
+        donated_wei=donated_wei,
+        accumulated=index.accumulated + step,
+        remainder=remainder,
+    )
+    return after, left, gave
+
+
 def donate(
     *, donor: Donor, site: Site, amount_wei: int, donated_at: datetime, vests_at: datetime
 ) -> Donation:
@@ -88,6 +135,21 @@ def belongs_to(*, donation: Donation, payment: Payment) -> Donation:
         cursor.execute("SELECT donors_index_paid_by(%s, %s)", [donation.pk, payment.pk])
     donation.payment = payment
     return donation
+
+
+def withdraw(*, donation: Donation, amount_wei: int, at: datetime) -> Withdrawn:
+    """Take amount_wei out of a stored position, behind the site's locked book; see withdrawn.
+
+    Done by donors_index_withdraw of accounts/sql/donors_payments.sql, which refuses more than the
+    position holds.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT returned_wei, is_parked FROM donors_index_withdraw(%s, %s::numeric, %s)",
+            [donation.pk, amount_wei, at],
+        )
+        returned_wei, is_parked = cursor.fetchone()
+    return Withdrawn(returned_wei=int(returned_wei), is_parked=is_parked)
 
 
 def touch(*, donation: Donation) -> Donation:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from accounts.models import Household, Notice
+from accounts.models import Household, HouseholdPhone, Notice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """What one household is told: its own parameters of a notice's kind."""
+
+    household: Household
+    params: dict[str, Any]
 
 
 def tell_household(
@@ -15,19 +25,28 @@ def tell_household(
 
     The same key never tells a phone twice.
     """
-    phones = household.phones.filter(is_notified=True, closed_at__isnull=True)
+    message = Message(household=household, params=params)
+    return tell_households(messages=[message], kind=kind, key=key, at=at)
+
+
+def tell_households(*, messages: Iterable[Message], kind: str, key: str, at: datetime) -> int:
+    """Queue the messages of one event to each phone that wants them; return how many."""
+    by_household = {message.household.pk: message for message in messages}
+    phones = HouseholdPhone.objects.filter(
+        household__in=by_household, is_notified=True, closed_at__isnull=True
+    )
     notices = [
         Notice(
             kind=kind,
-            params=params,
-            household=household,
+            params=by_household[phone.household_id].params,
+            household=by_household[phone.household_id].household,
             phone=phone.phone,
-            language=household.language,
+            language=by_household[phone.household_id].household.language,
             key=f"{key}:{phone.pk}",
             next_attempt_at=at,
             created_at=at,
         )
-        for phone in phones
+        for phone in phones.order_by("household_id", "id")
     ]
     return len(Notice.objects.bulk_create(notices, ignore_conflicts=True))
 

@@ -10,10 +10,21 @@ import base64
 import hashlib
 import hmac
 import secrets
+from itertools import pairwise
 
 COST_N = 2**14
 BLOCK_R = 8
 SALT_BYTES = 16
+STEPS_TOO_EASY = frozenset({0, 1, 9})
+
+
+def is_weak(pin: str) -> bool:
+    """Return whether a PIN of four digits is among the first that anybody tries.
+
+    All alike (0000), a run up or down (1234, 8901, 4321), or one pair twice (1212).
+    """
+    steps = {(int(right) - int(left)) % 10 for left, right in pairwise(pin)}
+    return (len(steps) == 1 and steps <= STEPS_TOO_EASY) or pin[:2] == pin[2:]
 
 
 def hash_pin(*, pin: str, pepper: str, salt: bytes | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Case, F, When
 
 from accounts import rate_agreement
@@ -158,21 +159,30 @@ def publish(
     """
     # Two publishers one after the other; payments, which refer to the site, do not wait.
     Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    check_start(site=site, starts_at=starts_at)
     before = SiteRate.objects.filter(site=site, validity__endswith__isnull=True).first()
     if before is not None:
-        if starts_at <= before.validity.lower:
-            raise RateTooEarly(f"the rate must begin after {before.validity.lower:%Y-%m-%d %H:%M}")
-        before.validity = (before.validity.lower, starts_at)
+        before.validity = DateTimeTZRange(before.validity.lower, starts_at)
         before.save(update_fields=["validity"])
     return SiteRate.objects.create(
         site=site,
         currency=site.currency,
         local_per_dai=local_per_dai,
-        validity=(starts_at, None),
+        validity=DateTimeTZRange(starts_at, None),
         sources=sources or [],
         published_at=at,
         published_by=by,
     )
+
+
+def check_start(*, site: Site, starts_at: datetime) -> None:
+    """Raise RateTooEarly where a rate from that instant on would take back one before it."""
+    last = SiteRate.objects.filter(site=site).order_by("-validity__startswith").first()
+    if last is not None and starts_at <= last.validity.lower:
+        raise RateTooEarly(
+            f"The rate must begin after {last.validity.lower:%Y-%m-%d %H:%M:%S} UTC, when the last "
+            "one does: publish from a later instant on."
+        )
 
 
 def store_quote(

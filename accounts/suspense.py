@@ -64,6 +64,7 @@ def attach(*, payment: Payment, household: Household, at: datetime) -> Payment:
                 f"{stored.reference} is in {stored.currency}, {site.slug} takes {site.currency}"
             )
         _take_out(payment=stored, at=at)
+        stored.pledge = None
         crediting.to_household(
             payment=stored,
             household=household,
@@ -106,14 +107,15 @@ def _attach_one(*, payment: Payment, at: datetime) -> bool:
         pledge=payment.pledge,
         at=at,
     )
-    if payee.household is not None:
-        attach(payment=payment, household=payee.household, at=at)
-    elif payee.pledge is not None:
-        try:
+    try:
+        if payee.household is not None:
+            attach(payment=payment, household=payee.household, at=at)
+        elif payee.pledge is not None:
             attach_to_pledge(payment=payment, pledge=payee.pledge, at=at)
-        except donations.NoMarketRate:
+        else:
             return False
-    else:
+    except (donations.NoMarketRate, AmountMismatch):
+        # No rate yet, or it was given back meanwhile.
         return False
     return True
 

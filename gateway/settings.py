@@ -211,11 +211,14 @@ CELERY_BEAT_SCHEDULE = {
     "keep partitions ahead": {"task": "settlement.tasks.keep_partitions", "schedule": 3600.0},
     "handle stored events": {"task": "gateway.webhooks.tasks.sweep_events", "schedule": 10.0},
     "poll open attempts": {"task": "gateway.providers.tasks.poll_attempts", "schedule": 5.0},
+    "poll open refunds": {"task": "gateway.providers.tasks.poll_refunds", "schedule": 10.0},
     "pull rail statements": {"task": "gateway.providers.tasks.pull_payments", "schedule": 30.0},
     "fetch pawaPay keys": {
         "task": "gateway.providers.tasks.fetch_pawapay_keys",
         "schedule": 600.0,
     },
+    "compare statements": {"task": "gateway.providers.tasks.reconcile_rails", "schedule": 3600.0},
+    "check floats": {"task": "gateway.providers.tasks.check_floats", "schedule": 300.0},
     "attach suspense": {"task": "gateway.providers.tasks.attach_suspense", "schedule": 60.0},
     "sign fiscal receipts": {"task": "gateway.fiscal.tasks.sign_receipts", "schedule": 5.0},
     "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
@@ -312,7 +315,7 @@ UNFOLD = {
     "SITE_SYMBOL": "solar_power",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "settlement.admin.overview.dashboard",
+    "DASHBOARD_CALLBACK": "gateway.overview.dashboard",
 }
 
 configure()

@@ -29,6 +29,8 @@ from sandbox.daraja.service import merchant_routes
 from sandbox.faults import ANSWER_KINDS, Fault, Faults
 from sandbox.momo import service as momo
 from sandbox.pawapay import service as pawapay
+from sandbox.phones import SERVICE as PHONES
+from sandbox.phones import Phones
 from sandbox.store import Ids, Store
 from sandbox.stripe import service as stripe
 from sandbox.web import Handler, Route, json_response
@@ -85,10 +87,21 @@ class Sandbox:
         self._ussd = ussd.Ussd(context=context)
         self._stk = stk.Stk(context=context, access=own_access, statement=own_statement)
         c2b = C2b(context=context, access=own_access, statement=own_statement)
-        self._autopilot = Autopilot(context=context, stk=self._stk, c2b=c2b) if autopilot else None
         self._momo = momo.Momo(context=context)
         self._stripe = stripe.Stripe(context=context)
         self._pawapay = pawapay.Pawapay(context=context)
+        phones = Phones(
+            now=context.now,
+            daraja=self._stk,
+            momo=self._momo.collection,
+            deposits=self._pawapay.deposits,
+            prompts=self._pawapay.prompts,
+        )
+        self._autopilot = (
+            Autopilot(context=context, phones=phones, c2b=c2b, ussd=self._ussd)
+            if autopilot
+            else None
+        )
         rules = [Rule("/healthz", methods=["GET"], endpoint=("", _healthz))]
         for service, own_faults, routes in (
             (
@@ -109,6 +122,7 @@ class Sandbox:
             (momo.SERVICE, momo.OWN_FAULTS, self._momo.routes()),
             (stripe.SERVICE, stripe.OWN_FAULTS, self._stripe.routes()),
             (pawapay.SERVICE, pawapay.OWN_FAULTS, self._pawapay.routes()),
+            (PHONES, (), phones.routes()),
             (koios.SERVICE, (), koios.Koios(context=context).routes()),
             (plant_api.SERVICE, (), plant_api.PlantApi(context=context).routes()),
             (open_meteo.SERVICE, (), open_meteo.OpenMeteo(context=context).routes()),

@@ -291,15 +291,18 @@ class Courier:
             )
 
     def _outgoing(self, row: sqlite3.Row) -> Outgoing:
-        headers = {"Content-Type": row["content_type"], **json.loads(row["headers"])}
-        name, _, note = (row["signer"] or "").partition(":")
         outgoing = Outgoing(
             method=row["method"],
             url=row["url"],
-            headers=headers,
+            headers={"Content-Type": row["content_type"], **json.loads(row["headers"])},
             body=row["body"].encode(),
-            note=note,
         )
+        return self.signed(outgoing, signer=row["signer"] or "")
+
+    def signed(self, outgoing: Outgoing, *, signer: str) -> Outgoing:
+        """Add the headers of `Callback.signer` as of now; nothing where it is empty."""
+        name, _, note = signer.partition(":")
         if not name:
             return outgoing
-        return replace(outgoing, headers={**headers, **self._signers[name](outgoing)})
+        added = self._signers[name](replace(outgoing, note=note))
+        return replace(outgoing, headers={**outgoing.headers, **added}, note=note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -66,18 +67,97 @@ def publish_slot(*, site: Site, at: datetime) -> Price:
         .first()
     )
     charge = None if telemetry is None else telemetry.state_of_charge_basis_points
-    wei_per_kwh = pricing.price(
-        rule=rule_of(tariff=tariff),
-        state_of_charge=None if charge is None else Fraction(charge, pricing.BASIS_POINTS),
-        last_wei_per_kwh=None if last is None else last.wei_per_kwh,
-    )
     return publish(
         site=site,
         tariff=tariff,
         starts_at=starts_at,
-        wei_per_kwh=wei_per_kwh,
+        wei_per_kwh=_wei_per_kwh(tariff=tariff, charge_basis_points=charge, last=last),
         at=at,
         state_of_charge_basis_points=charge,
+    )
+
+
+def publish_span(*, site: Site, since: datetime, until: datetime) -> int:
+    """Publish every slot that starts in [since, until) as `publish_slot` would have at its start.
+
+    For a span that nothing was published for, at a site that begins with a past: one lock and one
+    insert for all slots. Returns how many are new. Raises NoTariff, and AlreadySettled where a
+    reading from the first new slot on was charged.
+    """
+    slot = timedelta(seconds=site.slot_seconds)
+    first = slot_start(at=since, slot_seconds=site.slot_seconds)
+    starts_at = first if first >= since else first + slot
+    tariffs = list(Tariff.objects.filter(site=site, valid_from__lt=until).order_by("valid_from"))
+    states = list(
+        SlotTelemetry.objects.filter(
+            site=site, ends_at__gt=starts_at - STATE_OF_CHARGE_LIFE, ends_at__lt=until
+        ).order_by("ends_at")
+    )
+    with transaction.atomic():
+        ledger.lock(book_id=site.book.pk)
+        last = price_at(site=site, at=starts_at)
+        known = {
+            price.starts_at: price
+            for price in Price.objects.filter(
+                site=site, starts_at__gte=starts_at, starts_at__lt=until
+            ).order_by("revision")
+        }
+        new: list[Price] = []
+        position = 0
+        while starts_at < until:
+            while position < len(states) and states[position].ends_at <= starts_at:
+                position += 1
+            state = states[position - 1] if position else None
+            if starts_at not in known:
+                last = _price_of_slot(
+                    site=site, tariffs=tariffs, state=state, last=last, starts_at=starts_at
+                )
+                new.append(last)
+            else:
+                last = known[starts_at]
+            starts_at += slot
+        if new and Reading.objects.filter(site=site, starts_at__gte=new[0].starts_at).exists():
+            raise AlreadySettled(
+                f"slots of {site.slug} from {new[0].starts_at:%Y-%m-%d %H:%M} on are settled"
+            )
+        Price.objects.bulk_create(new)
+    return len(new)
+
+
+def _price_of_slot(
+    *,
+    site: Site,
+    tariffs: Sequence[Tariff],
+    state: SlotTelemetry | None,
+    last: Price | None,
+    starts_at: datetime,
+) -> Price:
+    """The price of one slot, not stored. tariffs and state are in order of time."""
+    tariff = next((each for each in reversed(tariffs) if each.valid_from <= starts_at), None)
+    if tariff is None:
+        raise NoTariff(f"site {site.slug} has no tariff in force: publish one")
+    is_fresh = state is not None and state.ends_at > starts_at - STATE_OF_CHARGE_LIFE
+    charge = state.state_of_charge_basis_points if state is not None and is_fresh else None
+    return Price(
+        site=site,
+        tariff=tariff,
+        starts_at=starts_at,
+        wei_per_kwh=_wei_per_kwh(tariff=tariff, charge_basis_points=charge, last=last),
+        reference_wei_per_kwh=tariff.reference_wei_per_kwh,
+        state_of_charge_basis_points=charge,
+        published_at=starts_at,
+    )
+
+
+def _wei_per_kwh(*, tariff: Tariff, charge_basis_points: int | None, last: Price | None) -> int:
+    return pricing.price(
+        rule=rule_of(tariff=tariff),
+        state_of_charge=(
+            None
+            if charge_basis_points is None
+            else Fraction(charge_basis_points, pricing.BASIS_POINTS)
+        ),
+        last_wei_per_kwh=None if last is None else last.wei_per_kwh,
     )
 
 

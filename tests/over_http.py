@@ -19,6 +19,7 @@ import requests
 from celery import Task, signals
 from celery.contrib.testing.worker import start_worker
 from celery.worker import state as worker_state
+from django.core.cache import cache
 from django.db import close_old_connections
 from django.urls import clear_url_caches
 from django.utils import timezone
@@ -28,6 +29,8 @@ from pytest_django.live_server_helper import LiveServer
 import gateway.urls
 from gateway.celery import app
 from gateway.providers.daraja.provider import shared_client
+from gateway.providers.pawapay import keys
+from gateway.providers.pawapay.client import shared_client as pawapay_client
 from gateway.sms.tasks import deliver_notices
 from sandbox.app import create_sandbox
 from settlement.meters import registry
@@ -136,6 +139,12 @@ class Outside:
         listed: dict[str, Any] = requests.get(url, timeout=TIMEOUT_SECONDS).json()
         return listed
 
+    def set_daraja(self, **settings: Any) -> None:
+        """How Safaricom treats the short code, e.g. statement_delay_seconds."""
+        url = f"{self.url}/daraja/simulator/settings"
+        response = requests.post(url, json=settings, timeout=TIMEOUT_SECONDS)
+        assert response.status_code == 200, response.text
+
     def set_meter_faults(self, **per_million: int) -> None:
         """How many of a million readings come late, repeated, not at all, absurd."""
         rates = {"late": 0, "repeated": 0, "missing": 0, "absurd": 0, "reset": 0, **per_million}
@@ -189,6 +198,9 @@ def outside(
     settings.PUBLIC_URL = live_server.url
     settings.AFRICASTALKING_URL = f"{url}/africastalking"
     settings.DARAJA_URL = f"{url}/daraja"
+    settings.PAWAPAY_URL = f"{url}/pawapay"
+    settings.PAWAPAY_API_TOKEN = "sandbox-key"
+    settings.PAWAPAY_CALLBACKS_SIGNED = True
     settings.KOIOS_URL = f"{url}/koios"
     settings.PLANT_URL = f"{url}/plant"
     _forget_clients()
@@ -243,6 +255,9 @@ def _reload_urls() -> None:
 
 def _forget_clients() -> None:
     shared_client.cache_clear()
+    pawapay_client.cache_clear()
+    # Each sandbox signs with a key of its own.
+    cache.delete(keys.CACHE_KEY)
     registry._koios.cache_clear()
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts import attempts, donors_index, suspense
-from accounts.models import Donation, Donor, Household, Payment
+from accounts.models import Donation, Donor, Household, Payment, TaxLine
 from settlement import rebates, settle
 from settlement.models import Meter, ReadingInbox
 from tests.village import Village
+from tests.worked_paybacks import give_and_take
 
 DAI = 10**18
 QUARTER = timedelta(minutes=15)
@@ -30,17 +31,27 @@ def work(*, at: datetime) -> WorkedVillage:
     """Let a village live until `at`: every kind of row that the books know is there afterwards."""
     village = Village.found(at=at)
     rich = village.household("KIS0001")
+    village.household("KIS0005", phone="+254711000005")
     poor = village.household("KIS0002", phone="+254711000002")
     clinic = village.household("KIS0003", phone="+254711000003", tier="priority")
     plain = village.household("KIS0004", phone="+254711000004", has_lifeline=False)
     Meter.objects.create(
         site=village.site, serial="MAINS", role=Meter.Role.FEEDER, created_at=village.founded_at
     )
+    TaxLine.objects.create(
+        site=village.site,
+        kind=TaxLine.Kind.TAX,
+        name="VAT",
+        code="B",
+        rate_basis_points=1_600,
+        validity=(village.founded_at, None),
+    )
     village.price(ticks=3_000, starts_at=village.founded_at)
     village.price(ticks=3_517, starts_at=at - timedelta(hours=6))
 
     since = at - timedelta(days=1)
     village.pay("KIS0001", amount_minor=50_000, at=since)
+    village.pay("KIS0005", amount_minor=1_000, at=since)
     village.pay("KIS0002", amount_minor=900, at=since)
     village.pay("kis 0003", amount_minor=20_050, at=since)
     in_suspense = village.pay("NOBODY", amount_minor=7_700, at=since)
@@ -63,6 +74,7 @@ def work(*, at: datetime) -> WorkedVillage:
     settle.run_all(site_id=village.site.pk, at=at)
     _late(village, at=at)
     rebates.run(site_id=village.site.pk, at=at)
+    give_and_take(village, at=at)
     return WorkedVillage(
         village=village,
         households=(rich, poor, clinic, plain),
@@ -88,7 +100,9 @@ def _top_up(village: Village, household: Household, *, at: datetime) -> None:
     attempts.name_reference(attempt=attempt, reference="RCPSTK0001", has_mismatch=False)
     loaded = attempts.load(attempt_id=attempt.pk)
     attempts.settle_answer(
-        attempt=loaded, answer=attempts.Answer(is_final=True, is_paid=True, code="0"), at=at
+        attempt=loaded,
+        answer=attempts.Answer(is_final=True, is_paid=True, code="0", reference="RCPSTK0001"),
+        at=at,
     )
 
 

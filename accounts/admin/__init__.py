@@ -7,29 +7,41 @@ shows what needs a person (settlement.admin.overview).
 from django.contrib import admin
 
 from accounts.admin import (
+    agents,
+    alarms,
     donors,
+    fiscal,
     households,
     ledger,
     notices,
     operators,
+    paybacks,
     payments,
+    rate_proposals,
     rates,
     sites,
     staff,
     topups,
+    treasury,
 )
 
 admin.site.index_template = "accounts_admin/index.html"
 
 __all__ = [
+    "agents",
+    "alarms",
     "donors",
+    "fiscal",
     "households",
     "ledger",
     "notices",
     "operators",
+    "paybacks",
     "payments",
+    "rate_proposals",
     "rates",
     "sites",
     "staff",
     "topups",
+    "treasury",
 ]

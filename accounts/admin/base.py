@@ -225,16 +225,31 @@ class Closable(DomainAdmin):
         row.save(update_fields=["closed_at"])
 
 
-def page_action(description: str) -> Callable[[Any], Any]:
-    """Mark a method(request, object_id) of a model's admin as an action on a row's page."""
+def page_action(description: str, *, permission: str = "") -> Callable[[Any], Any]:
+    """Mark a method(request, object_id) of a model's admin as an action on a row's page.
+
+    permission: shown to those only to whom has_<permission>_permission(request, object_id) agrees.
+    """
 
     def marked(method: Any) -> Any:
         method.__dict__.update(
             short_description=description, attrs={}, variant=ActionVariant.PRIMARY
         )
+        if permission:
+            method.__dict__.update(allowed_permissions=(permission,))
         return method
 
     return marked
+
+
+def row_of(page: DomainAdmin, request: HttpRequest, object_id: str, *, may: bool) -> Any:
+    """Return a row that the person may see, for an action that they may or may not take."""
+    row = page.get_object(request, object_id)
+    if row is None:
+        raise Http404
+    if not may:
+        raise PermissionDenied
+    return row
 
 
 def wei_form_field(db_field: Field[Any, Any]) -> FormField | None:

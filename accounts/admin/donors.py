@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.admin.base import Closable, OneInline, ReadOnlyAdmin, ReadOnlyInline
-from accounts.admin.columns import dai, linked, when
+from accounts.admin.columns import dai, linked, local, when
 from accounts.admin.scope import VisibleFilter
-from accounts.models import Donation, Donor, DonorContact, DonorsIndex
+from accounts.models import Donation, Donor, DonorContact, DonorsIndex, Pledge
 
 
 class ContactInline(OneInline):
@@ -50,6 +50,28 @@ class DonorAdmin(Closable):
     @admin.display(description="name")
     def called(self, donor: Donor) -> str:
         return donor.contact.name if hasattr(donor, "contact") else ""
+
+
+@admin.register(Pledge)
+class PledgeAdmin(ReadOnlyAdmin):
+    """What donors meant to pay."""
+
+    operator_lookup = "site__operator"
+    list_display = ("uid", "donor", local(), "state", "site", when("created_at"))
+    list_filter = ("state", ("site", VisibleFilter), "created_at")
+    list_select_related = ("donor", "site")
+    search_fields = ("uid__iexact", "donor__contact__name__icontains")
+    search_help_text = "the pledge's id, or the donor's name"
+    fields = (
+        "uid",
+        linked("donor"),
+        linked("site"),
+        linked("rail"),
+        local(),
+        "state",
+        when("created_at"),
+        when("finished_at"),
+    )
 
 
 @admin.register(Donation)

@@ -23,8 +23,11 @@ class OperatorAdmin(Closable, SimpleHistoryAdmin):
     list_display = ("name", "slug", when("created_at"), when("closed_at"))
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
     search_fields = ("name", "slug")
-    fields = ("slug", "name")
+    fields = ("slug", "name", "fx_reserve_limit_wei", "fx_exposure_limit_wei")
     prepopulated_fields = {"slug": ("name",)}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else ("slug", "name")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return {} if obj else self.prepopulated_fields

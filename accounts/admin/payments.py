@@ -1,23 +1,22 @@
-"""Payments, and attaching what lies in suspense to a household."""
+"""Payments, and attaching what lies in suspense to a household or a pledge."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import suspense
-from accounts.admin.base import ReadOnlyAdmin, page_action
+from accounts.admin.base import ReadOnlyAdmin, page_action, row_of
 from accounts.admin.columns import dai, linked, local, when
 from accounts.admin.scope import VisibleFilter, operator_id_of, sees_everything, visible
-from accounts.models import Household, Payment
-from accounts.payees import AmountMismatch, normalise_code
-from accounts.site_rates import NoSiteRate
+from accounts.models import Household, Payment, Pledge
+from accounts.payees import AmountMismatch, normalise_code, pledge_named
 
 
 class AttachForm(forms.Form):
@@ -44,12 +43,34 @@ class AttachForm(forms.Form):
         return household
 
 
+class AttachToPledgeForm(forms.Form):
+    """The pledge that a payment answers."""
+
+    pledge = forms.CharField(
+        label="Pledge",
+        max_length=60,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="its id, as on the pledge's page",
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_pledge(self) -> Pledge:
+        text = str(self.cleaned_data["pledge"]).strip().removeprefix("donation").strip()
+        named = pledge_named(f"donation {text}")
+        if named is None or not visible(self.request, Pledge).filter(pk=named.pk).exists():
+            raise forms.ValidationError(f"There is no pledge {text}.")
+        return named
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     """Money that providers confirmed."""
 
     operator_lookup = "rail__operator"
-    actions_detail = ("attach",)
+    actions_detail: tuple[str, ...] = ("attach", "attach_to_pledge")
     list_display = (
         "reference",
         "provider",
@@ -75,6 +96,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         "reference",
         linked("rail"),
         local(),
+        local("fee_minor", title="kept by the provider"),
+        local("taken_back_minor", title="taken back"),
         "state",
         "reason",
         "account_text",
@@ -82,6 +105,9 @@ class PaymentAdmin(ReadOnlyAdmin):
         linked("household"),
         linked("site"),
         linked("top_up"),
+        linked("agent"),
+        linked("pledge"),
+        "agent",
         linked("entry"),
         dai("credited_wei", title="credited"),
         when("paid_at"),
@@ -95,29 +121,46 @@ class PaymentAdmin(ReadOnlyAdmin):
             sees_everything(request) or operator_id_of(request) is not None
         )
 
+    has_attach_to_pledge_permission = has_attach_permission
+
     @page_action("Attach to a household")
     def attach(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the account code; then credit the household out of suspense."""
-        payment = self.row_to_attach(request, object_id)
+        payment = row_of(self, request, object_id, may=self.has_attach_permission(request))
         form = AttachForm(request.POST or None, request=request)
-        if payment.state == Payment.State.CREDITED:
-            self.message_user(request, "The payment is credited already.", messages.ERROR)
-        elif request.method == "POST" and form.is_valid():
-            household = form.cleaned_data["code"]
-            try:
-                suspense.attach(payment=payment, household=household, at=timezone.now())
-            except (AmountMismatch, LookupError, NoSiteRate) as error:
-                form.add_error("code", str(error))
-            else:
-                return self.back(request, row=payment, said=f"Credited to {household.code}.")
-        return self.ask(request, row=payment, title="Attach to a household", form=form)
+        return self._attach(
+            request, payment, form=form, field="code", title="Attach to a household"
+        )
 
-    def row_to_attach(self, request: HttpRequest, object_id: str) -> Payment:
-        """Return the payment, if the person may see it and move it."""
-        payment = self.get_object(request, object_id)
-        if payment is None:
-            raise Http404
-        if not self.has_attach_permission(request):
-            raise PermissionDenied
-        assert isinstance(payment, Payment)  # noqa: S101 - the model of this page
-        return payment
+    @page_action("Attach to a pledge")
+    def attach_to_pledge(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the pledge; then make the payment a donation out of suspense."""
+        payment = row_of(self, request, object_id, may=self.has_attach_permission(request))
+        form = AttachToPledgeForm(request.POST or None, request=request)
+        return self._attach(request, payment, form=form, field="pledge", title="Attach to a pledge")
+
+    def _attach(
+        self, request: HttpRequest, payment: Payment, *, form: forms.Form, field: str, title: str
+    ) -> HttpResponse:
+        if payment.state not in (Payment.State.SUSPENSE, Payment.State.MISMATCH):
+            said = f"The payment is {payment.get_state_display().lower()} already."
+            self.message_user(request, said, messages.ERROR)
+        elif request.method == "POST" and form.is_valid():
+            payee = form.cleaned_data[field]
+            try:
+                attached = _attached(payment, payee=payee, at=timezone.now())
+            except (AmountMismatch, LookupError) as error:
+                form.add_error(field, str(error))
+            else:
+                # Who, and when, the log says by itself.
+                named = payee.account_text if isinstance(payee, Pledge) else payee.code
+                said = f"Attached to {named}; the payer had written {payment.account_text!r}."
+                self.log_change(request, attached, said)
+                return self.back(request, row=payment, said=f"Credited to {payee}.")
+        return self.ask(request, row=payment, title=title, form=form)
+
+
+def _attached(payment: Payment, *, payee: Household | Pledge, at: datetime) -> Payment:
+    if isinstance(payee, Household):
+        return suspense.attach(payment=payment, household=payee, at=at)
+    return suspense.attach_to_pledge(payment=payment, pledge=payee, at=at)

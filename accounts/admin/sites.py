@@ -15,7 +15,15 @@ from accounts import amounts, sites
 from accounts.admin.base import Closable
 from accounts.admin.columns import dai, links, list_of, shown, when
 from accounts.admin.scope import VisibleFilter
-from accounts.models import Household, LedgerAccount, Payment, Site, SiteRate
+from accounts.models import (
+    FiscalReceipt,
+    Household,
+    LedgerAccount,
+    Payment,
+    Site,
+    SiteRate,
+    TaxLine,
+)
 from accounts.money import CURRENCY_DECIMALS
 
 FIXED = ("operator", "slug", "country", "currency", "time_zone", "slot_seconds")
@@ -107,6 +115,7 @@ class SiteAdmin(Closable, SimpleHistoryAdmin):
                 )
             },
         ),
+        ("Fiscal receipts", {"fields": ("fiscal_device", "fiscal_account")}),
     )
     shown_fieldset = ("What stands here", {"fields": ("stands", "pages")})
 
@@ -128,6 +137,8 @@ class SiteAdmin(Closable, SimpleHistoryAdmin):
             [
                 ("Households", list_of(Household, site=site.pk)),
                 ("Payments", list_of(Payment, site__id__exact=site.pk)),
+                ("Taxes", list_of(TaxLine, site__id__exact=site.pk)),
+                ("Receipts", list_of(FiscalReceipt, site__id__exact=site.pk)),
                 ("Rates", list_of(SiteRate, site__id__exact=site.pk)),
                 ("Accounts", list_of(LedgerAccount, book_id=site.book.pk)),
             ]

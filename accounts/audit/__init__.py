@@ -1,12 +1,33 @@
-"""What manage.py audit looks for in accounts: ledger, hash chain, payments, donors' index.
+"""What manage.py audit looks for in accounts: ledger, hash chain, payments, what was taken
+back of them, rates, receipts, donors' index, floats and treasury.
 
 Each check is a named function of one module here, and reads only. settlement.audit holds those of
 settlement.
 """
 
-from accounts.audit import chain, donors, ledger, payments
+from accounts.audit import (
+    chain,
+    donors,
+    fiscal,
+    floats,
+    ledger,
+    paybacks,
+    payments,
+    rates,
+    treasury,
+)
 from accounts.audit.checks import Check, Finding, Result, check, run, streamed
 
-CHECKS: tuple[Check, ...] = (*ledger.CHECKS, *chain.CHECKS, *payments.CHECKS, *donors.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *ledger.CHECKS,
+    *chain.CHECKS,
+    *payments.CHECKS,
+    *paybacks.CHECKS,
+    *rates.CHECKS,
+    *donors.CHECKS,
+    *fiscal.CHECKS,
+    *floats.CHECKS,
+    *treasury.CHECKS,
+)
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "check", "run", "streamed"]

@@ -80,4 +80,48 @@ def donors_index_identity(database: BaseDatabaseWrapper) -> Iterator[str]:
     )
 
 
-CHECKS = (impact_tokens_all_owned, donors_index_matches_the_ledger, donors_index_identity)
+@check(invariant=6, subject="accounts_donation")
+def donations_are_what_was_paid(database: BaseDatabaseWrapper) -> Iterator[str]:
+    """A payment's donations still count for what it was credited with, less what was taken back;
+    and a book's donations are those of its payments."""
+    return sentences(
+        database,
+        """
+        WITH paid AS (
+            SELECT p.id, p.provider, p.reference, p.site_id,
+                p.credited_wei - coalesce(t.taken_wei, 0) AS left_wei
+            FROM accounts_payment p
+            LEFT JOIN (
+                SELECT payment_id, sum(taken_wei) AS taken_wei FROM accounts_takeback
+                WHERE put_back_at IS NULL GROUP BY 1
+            ) t ON t.payment_id = p.id
+            WHERE p.state = 'credited' AND p.pledge_id IS NOT NULL
+        )
+        SELECT format('payment %s %s: %s wei of it are left, its donations count for %s',
+                      coalesce(p.provider, '-'), coalesce(p.reference, '-'),
+                      coalesce(p.left_wei, 0), coalesce(d.amount_wei, 0))
+        FROM paid p
+        FULL JOIN (
+            SELECT payment_id AS id, sum(amount_wei) AS amount_wei FROM accounts_donation
+            WHERE payment_id IS NOT NULL GROUP BY 1
+        ) d USING (id)
+        WHERE p.left_wei IS DISTINCT FROM d.amount_wei
+        UNION ALL
+        SELECT format('book %s: donations stand at %s wei, what is left of its payments is %s',
+                      book_id, coalesce(a.amount, 0), coalesce(s.left_wei, 0))
+        FROM (SELECT book_id, amount FROM ledger_account WHERE kind = 'donations') a
+        FULL JOIN (
+            SELECT b.id AS book_id, sum(p.left_wei) AS left_wei
+            FROM paid p JOIN accounts_book b ON b.site_id = p.site_id GROUP BY 1
+        ) s USING (book_id)
+        WHERE coalesce(a.amount, 0) <> coalesce(s.left_wei, 0)
+        """,
+    )
+
+
+CHECKS = (
+    impact_tokens_all_owned,
+    donors_index_matches_the_ledger,
+    donors_index_identity,
+    donations_are_what_was_paid,
+)

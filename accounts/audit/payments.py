@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from accounts.audit.checks import check, sentences, streamed
-from accounts.money import WEI_PER_DAI, minor_per_major
+from accounts.audit.checks import check, sentences
 
 
 @check(invariant=4, subject="accounts_payment")
@@ -22,18 +18,24 @@ def references_once(database: BaseDatabaseWrapper) -> Iterator[str]:
         SELECT format('%s %s is there as %s payments', provider, reference, count(*))
         FROM accounts_payment GROUP BY provider, reference HAVING count(*) > 1
         UNION ALL
-        SELECT format('%s was posted %s times, in books %s', key, count(*),
+        SELECT format('%s was posted %s times (%s), in books %s', reference, count(*),
+                      string_agg(DISTINCT kind, ', '),
                       string_agg(book_id::text, ', ' ORDER BY book_id))
-        FROM journal_entry WHERE kind IN ('top_up', 'suspense_in', 'suspense_out')
-        GROUP BY key HAVING count(*) > 1
+        FROM (
+            SELECT book_id, kind, substr(key, length(kind) + 2) AS reference,
+                CASE WHEN kind IN ('top_up', 'donation') THEN 'credit' ELSE kind END AS step
+            FROM journal_entry
+            WHERE kind IN ('top_up', 'donation', 'suspense_in', 'suspense_out')
+        ) e
+        GROUP BY reference, step HAVING count(*) > 1
         """,
     )
 
 
 @check(invariant=4, subject="accounts_payment")
 def credited_payments_have_their_entry(database: BaseDatabaseWrapper) -> Iterator[str]:
-    """A credited payment's entry lies in its site's book and moves exactly what was paid and
-    credited, to its household."""
+    """A credited payment's entry lies in its site's book and moves exactly what was paid (less what
+    the provider kept) and credited: to its household, or to the donations."""
     return sentences(
         database,
         """
@@ -42,21 +44,26 @@ def credited_payments_have_their_entry(database: BaseDatabaseWrapper) -> Iterato
                       coalesce(s.received, 0), coalesce(s.credited, 0))
         FROM accounts_payment p
         JOIN accounts_rail r ON r.id = p.rail_id
+        LEFT JOIN accounts_agent g ON g.id = p.agent_id
         LEFT JOIN accounts_book b ON b.site_id = p.site_id
         LEFT JOIN journal_entry e ON e.book_id = b.id AND e.id = p.entry_id
         LEFT JOIN LATERAL (
-            SELECT -sum(o.amount) FILTER (WHERE a.kind = 'float' AND a.name = r.code
-                    AND a.asset = p.currency) AS received,
-                sum(o.amount) FILTER (WHERE a.household_id = p.household_id
-                    AND a.asset = 'DAI') AS credited,
-                count(*) FILTER (WHERE a.household_id <> p.household_id) AS strangers
+            SELECT -sum(o.amount) FILTER (WHERE a.asset = p.currency AND CASE
+                    WHEN g.id IS NULL THEN a.kind = 'float' AND a.name = r.code
+                    ELSE a.kind = 'agent_float' AND a.name = g.code END) AS received,
+                sum(o.amount) FILTER (WHERE a.asset = 'DAI' AND CASE
+                    WHEN p.household_id IS NULL THEN a.kind = 'donations'
+                    ELSE a.household_id = p.household_id END) AS credited,
+                count(*) FILTER (WHERE a.household_id IS DISTINCT FROM p.household_id
+                    AND (a.household_id IS NOT NULL OR a.kind = 'donations')) AS strangers
             FROM posting o JOIN ledger_account a ON a.id = o.account_id
             WHERE o.book_id = e.book_id AND o.entry_id = e.id
         ) s ON true
         WHERE p.state = 'credited' AND (
-            e.id IS NULL OR e.kind <> 'top_up'
-            OR e.key <> concat_ws(':', 'top_up', p.provider, p.reference)
-            OR coalesce(s.received, 0) <> p.amount_minor
+            e.id IS NULL
+            OR e.kind <> CASE WHEN p.household_id IS NULL THEN 'donation' ELSE 'top_up' END
+            OR e.key <> concat_ws(':', e.kind, p.provider, p.reference)
+            OR coalesce(s.received, 0) <> p.amount_minor - p.fee_minor
             OR coalesce(s.credited, 0) <> p.credited_wei
             OR s.strangers > 0)
         """,
@@ -65,7 +72,8 @@ def credited_payments_have_their_entry(database: BaseDatabaseWrapper) -> Iterato
 
 @check(invariant=4, subject="accounts_payment")
 def other_payments_are_in_suspense(database: BaseDatabaseWrapper) -> Iterator[str]:
-    """A payment that is not credited lies in suspense, in the operator's book, and nowhere else."""
+    """A payment that is not credited was put into suspense, in the operator's book, net of what the
+    provider kept, and nowhere else; one that was given back was taken back."""
     return sentences(
         database,
         """
@@ -86,11 +94,12 @@ def other_payments_are_in_suspense(database: BaseDatabaseWrapper) -> Iterator[st
         ) i ON true
         LEFT JOIN (
             SELECT substr(key, length(kind) + 2) AS reference, count(*) AS entries
-            FROM journal_entry WHERE kind IN ('suspense_out', 'top_up') GROUP BY 1
+            FROM journal_entry WHERE kind IN ('suspense_out', 'top_up', 'donation') GROUP BY 1
         ) o ON o.reference = p.provider || ':' || p.reference
         WHERE p.state <> 'credited' AND (
-            p.state NOT IN ('suspense', 'mismatch')
-            OR coalesce(i.amount, 0) <> p.amount_minor OR o.entries IS NOT NULL)
+            p.state NOT IN ('suspense', 'mismatch', 'returned')
+            OR coalesce(i.amount, 0) <> p.amount_minor - p.fee_minor OR o.entries IS NOT NULL
+            OR (p.state = 'returned') <> (p.taken_back_minor > 0))
         """,
     )
 
@@ -106,15 +115,16 @@ def credits_come_from_payments(database: BaseDatabaseWrapper) -> Iterator[str]:
         FROM journal_entry e
         LEFT JOIN accounts_payment p
             ON p.provider || ':' || p.reference = substr(e.key, length(e.kind) + 2)
-        WHERE e.kind IN ('top_up', 'suspense_in', 'suspense_out')
-            AND (p.id IS NULL OR (e.kind = 'top_up' AND p.entry_id IS DISTINCT FROM e.id))
+        WHERE e.kind IN ('top_up', 'donation', 'suspense_in', 'suspense_out')
+            AND (p.id IS NULL OR (
+                e.kind IN ('top_up', 'donation') AND p.entry_id IS DISTINCT FROM e.id))
         """,
     )
 
 
 @check(invariant=4, subject="ledger_account")
 def suspense_equals_its_payments(database: BaseDatabaseWrapper) -> Iterator[str]:
-    """A suspense account holds exactly the payments that are in suspense."""
+    """A suspense account holds exactly the payments that are in suspense, as they were received."""
     return sentences(
         database,
         """
@@ -126,11 +136,11 @@ def suspense_equals_its_payments(database: BaseDatabaseWrapper) -> Iterator[str]
         ) a
         FULL JOIN (
             SELECT b.id AS book_id, r.code AS name, p.currency AS asset,
-                sum(p.amount_minor) AS amount
+                sum(p.amount_minor - p.fee_minor) AS amount
             FROM accounts_payment p
             JOIN accounts_rail r ON r.id = p.rail_id
             JOIN accounts_book b ON b.operator_id = r.operator_id
-            WHERE p.state <> 'credited' GROUP BY 1, 2, 3
+            WHERE p.state NOT IN ('credited', 'returned') GROUP BY 1, 2, 3
         ) p USING (book_id, name, asset)
         WHERE coalesce(a.amount, 0) <> coalesce(p.amount, 0)
         """,
@@ -138,62 +148,27 @@ def suspense_equals_its_payments(database: BaseDatabaseWrapper) -> Iterator[str]
 
 
 @check(invariant=4, subject="accounts_topup")
-def succeeded_top_ups_were_paid(database: BaseDatabaseWrapper) -> Iterator[str]:
-    """A top-up that says it succeeded has a payment."""
+def intents_follow_their_payments(database: BaseDatabaseWrapper) -> Iterator[str]:
+    """A top-up or pledge that says it succeeded has a payment that was not taken back in whole; one
+    that says it was refunded, reversed or disputed has payments, and none that stands."""
     return sentences(
         database,
         """
-        SELECT format('top-up %s of %s succeeded without a payment', t.uid, h.code)
-        FROM accounts_topup t
-        JOIN accounts_household h ON h.id = t.household_id
-        WHERE t.state = 'succeeded'
-            AND NOT EXISTS (SELECT FROM accounts_payment p WHERE p.top_up_id = t.id)
+        WITH intent AS (
+            SELECT 'top-up' AS what, i.uid, i.state, p.id AS payment_id,
+                p.taken_back_minor < p.amount_minor AS stands
+            FROM accounts_topup i LEFT JOIN accounts_payment p ON p.top_up_id = i.id
+            UNION ALL
+            SELECT 'pledge', i.uid, i.state, p.id, p.taken_back_minor < p.amount_minor
+            FROM accounts_pledge i LEFT JOIN accounts_payment p ON p.pledge_id = i.id
+        )
+        SELECT format('%s %s is %s: of its %s payments %s stand', what, uid, state,
+                      count(payment_id), count(payment_id) FILTER (WHERE stands))
+        FROM intent WHERE state IN ('succeeded', 'refunded', 'reversed', 'disputed')
+        GROUP BY what, uid, state
+        HAVING count(payment_id) = 0 OR (state = 'succeeded') <> bool_or(stands)
         """,
     )
-
-
-_RATES = """
-    SELECT site_id, currency, lower(validity), published_at, local_per_dai FROM accounts_siterate
-    ORDER BY lower(validity)
-"""
-_CREDITS = """
-    SELECT provider, reference, site_id, currency, amount_minor, paid_at, credited_at, credited_wei
-    FROM accounts_payment WHERE state = 'credited'
-"""
-
-
-@check(invariant=4, subject="accounts_payment")
-def credits_are_at_the_site_rate(database: BaseDatabaseWrapper) -> Iterator[str]:
-    """A credit is what was paid at the site's rate of its instant, rounded down to the wei.
-
-    The rate is the last one that had begun, of those published by the time of the credit; before
-    any had begun, the first.
-    """
-    rates: defaultdict[tuple[int, str], list[tuple[datetime, datetime, Decimal]]] = defaultdict(
-        list
-    )
-    for site_id, currency, since, published_at, rate in streamed(database, _RATES):
-        rates[site_id, currency].append((since, published_at, rate))
-    for row in streamed(database, _CREDITS):
-        provider, reference, site_id, currency, amount_minor, paid_at, credited_at, credited = row
-        known = rates[site_id, currency]
-        begun = [
-            rate
-            for since, published_at, rate in known
-            if since <= paid_at and published_at <= credited_at
-        ]
-        if not known:
-            yield f"payment {provider} {reference}: its site never had a rate in {currency}"
-            continue
-        numerator, denominator = (begun[-1] if begun else known[0][2]).as_integer_ratio()
-        due = (
-            amount_minor
-            * WEI_PER_DAI
-            * denominator
-            // (minor_per_major(currency=currency) * numerator)
-        )
-        if due != credited:
-            yield f"payment {provider} {reference}: credited {credited} wei, the rate makes {due}"
 
 
 CHECKS = (
@@ -202,6 +177,5 @@ CHECKS = (
     other_payments_are_in_suspense,
     credits_come_from_payments,
     suspense_equals_its_payments,
-    succeeded_top_ups_were_paid,
-    credits_are_at_the_site_rate,
+    intents_follow_their_payments,
 )

@@ -49,6 +49,11 @@ class TreasuryConversion(models.Model):
         return f"{self.sold_minor} {self.currency} of {self.site} over {self.rail.code}"
 
     @property
+    def fee_wei(self) -> int:
+        """The fee at what the sold money was booked at: an expense of its own."""
+        return self.cost_wei * self.fee_minor // self.sold_minor
+
+    @property
     def result_wei(self) -> int:
-        """The realised FX result: above zero is a gain."""
-        return self.bought_wei - self.cost_wei
+        """The realised FX result of what the fee left: above zero is a gain."""
+        return self.bought_wei - (self.cost_wei - self.fee_wei)

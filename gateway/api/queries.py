@@ -35,6 +35,7 @@ from accounts.models import (
     HouseholdPhone,
     HouseholdSite,
     Payment,
+    Rail,
     Site,
     TopUp,
     User,
@@ -44,6 +45,10 @@ from dashboard.queries import PriceNow, Rate
 from settlement.models import Charge, HouseholdDay, MeterAssignment
 
 MONTH_DAYS = 30
+
+
+ORIGINS: dict[str, str] = {Rail.Provider.STRIPE: "card", Rail.Provider.CASH: "cash"}
+"""How a top-up came about, by its rail's provider; the rest are prompts, or paybill payments."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +103,7 @@ class TopUpView:
     def of_prompt(cls, top_up: TopUp, *, payment: Payment | None) -> TopUpView:
         return cls(
             uid=top_up.uid,
-            origin="prompt",
+            origin=ORIGINS.get(top_up.rail.provider, "prompt"),
             amount_minor=top_up.amount_minor,
             currency=top_up.currency,
             phone=top_up.phone,
@@ -114,17 +119,23 @@ class TopUpView:
     def of_paybill(cls, payment: Payment) -> TopUpView:
         return cls(
             uid=payment.uid,
-            origin="paybill",
+            origin=ORIGINS.get(payment.rail.provider, "paybill"),
             amount_minor=payment.amount_minor,
             currency=payment.currency,
             phone=payment.payer_phone,
             rail=payment.rail.code,
-            state=TopUp.State.SUCCEEDED.value,
+            state=_state_of_unasked(payment),
             created_at=payment.paid_at,
             finished_at=payment.credited_at,
             reference=payment.reference,
             credited_wei=payment.credited_wei,
         )
+
+
+def _state_of_unasked(payment: Payment) -> str:
+    """A payment that nobody asked for has no intent that would tell."""
+    state = TopUp.State.SUCCEEDED if payment.left_minor else TopUp.State.REVERSED
+    return state.value
 
 
 def households_for(*, user: User, at: datetime) -> QuerySet[Household]:

@@ -212,14 +212,15 @@ class TopUpDetail(serializers.Serializer[Any]):
     """A top-up: asked for (a prompt on a phone), or paid straight to the paybill."""
 
     id = serializers.UUIDField()
-    origin = serializers.ChoiceField(choices=["prompt", "paybill"])
+    origin = serializers.ChoiceField(choices=["prompt", "paybill", "card", "cash"])
     household = serializers.CharField(help_text="code")
     amount = serializers.CharField(help_text="decimal, in the currency beside it")
     currency = serializers.CharField(help_text="ISO 4217")
     phone = serializers.CharField(help_text="who is asked, or who paid (may be masked or empty)")
     rail = serializers.CharField()
     state = serializers.CharField(
-        help_text="created, submitting, pending, unknown, succeeded, failed or expired"
+        help_text="created, submitting, pending, unknown, succeeded, failed, expired, refunded,"
+        " reversed or disputed"
     )
     reference = serializers.CharField(allow_null=True, help_text="the provider's receipt")
     credited = Amount(allow_null=True)

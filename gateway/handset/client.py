@@ -64,14 +64,14 @@ class Handset:
         return self._call("POST", "africastalking", "sms", body=body)
 
     def prompts(self) -> Answer:
-        """Open payment prompts, newest first: [{"id", "amount", "currency"}]."""
-        return self._call("GET", "daraja", "prompts")
+        """Open payment prompts of every rail, newest first: [{"id", "amount", "currency"}]."""
+        return self._call("GET", "phones", "prompts")
 
     def answer(self, *, prompt_id: str, body: Body) -> Answer:
         """{"pin"} or {"cancel": true} -> {"id", "result_code", "result", "receipt"?}."""
         if PROMPT_ID.fullmatch(prompt_id) is None:
             return Answer(status=404, body={"error": "This phone has no such prompt."})
-        return self._call("POST", "daraja", f"prompts/{prompt_id}", body=body)
+        return self._call("POST", "phones", f"prompts/{prompt_id}", body=body)
 
     def paybill(self, body: Body) -> Answer:
         """{"account", "amount"} -> {"accepted": true, "receipt", ...} or {..., "reason"}."""

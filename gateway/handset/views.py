@@ -22,7 +22,13 @@ from accounts.phones import BadPhone, normalise
 from gateway.handset.client import Answer, Handset, SandboxAway, dial_body
 
 HOUSEHOLDS = 30
-DEMO_PHONES = [(f"+2547110000{n:02}", f"KIS{n:04}") for n in range(1, HOUSEHOLDS + 1)]
+VILLAGES = (("KIS", "+2547110000"), ("LOF", "+2217700000"))
+DEMO_PHONES = [
+    (f"{phone}{n:02}", f"{code}{n:04}")
+    for code, phone in VILLAGES
+    for n in range(1, HOUSEHOLDS + 1)
+]
+PAYBILL_COUNTRY = "+254"
 NOT_A_CODE = "Connection problem or invalid MMI code."
 POLL_SECONDS = 2
 
@@ -134,7 +140,9 @@ class PhonePage(View):
                 "household": dict(DEMO_PHONES).get(phone, ""),
                 "code": settings.USSD_CODE,
                 "short_code": settings.SMS_SHORT_CODE,
-                "paybill": settings.DARAJA_SHORT_CODE,
+                "paybill": (
+                    settings.DARAJA_SHORT_CODE if phone.startswith(PAYBILL_COUNTRY) else ""
+                ),
                 "screen": screen,
                 "inbox": inbox,
                 "prompts": prompts,

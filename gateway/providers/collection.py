@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F
 
@@ -19,23 +18,22 @@ from accounts.ledger import LedgerError
 from accounts.models import PaymentAttempt, Rail
 from accounts.payees import AmountMismatch
 from accounts.topups import ConfirmedPayment
-from gateway.providers import movements
+from gateway.providers import movements, statements
+from gateway.providers.asking import LONGEST_ROUND, hooks_url
 from gateway.providers.interface import (
-    Movement,
     Notification,
     ProviderRefused,
     ProviderUnavailable,
     ProviderUnreachable,
-    StatementEntry,
 )
 from gateway.providers.models import StatementCursor
-from gateway.providers.registry import provider
+from gateway.providers.registry import is_served, provider
 
 log = structlog.get_logger(__name__)
 
 FIRST_PULL = timedelta(hours=24)
 FARTHEST = timedelta(days=30)
-LONGEST_ROUND = timedelta(seconds=60)
+SELDOM = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=10)
 """A statement may show a payment some minutes after it was made."""
 
@@ -81,11 +79,6 @@ def _repeat(*, attempt: PaymentAttempt, at: datetime) -> None:
     attempt.refresh_from_db(fields=["state"])
     if attempt.state == State.UNKNOWN:
         attempts.postpone(attempt=attempt, at=at)
-
-
-def hooks_url() -> str:
-    """Return the base of our hooks as providers see it, the newest secret included."""
-    return f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}"
 
 
 def ask(*, attempt_id: int, at: datetime) -> None:
@@ -159,6 +152,21 @@ def poll_due(*, clock: Callable[[], datetime]) -> int:
     return asked
 
 
+def is_pull_due(*, rail: Rail, at: datetime) -> bool:
+    """Return whether the rail's statement should be read again.
+
+    Where payers pay without being asked, as often as anybody looks; elsewhere every payment was
+    asked for and is asked after, and the statement only shows what the provider did by itself.
+    """
+    if not is_served(rail=rail):
+        return False
+    can = provider(rail=rail).capabilities
+    if not can.has_statement or can.takes_unasked:
+        return can.has_statement
+    read_lately = StatementCursor.objects.filter(rail=rail, last_success_at__gt=at - SELDOM)
+    return not read_lately.exists()
+
+
 def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
     """Credit what the rail's statement shows since the last pull; return how many were new.
 
@@ -177,8 +185,14 @@ def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
             failures_in_a_row=F("failures_in_a_row") + 1, last_failure=str(error)[:200]
         )
         return 0
+    trouble = statements.keep(rows=rows, rail=rail, at=at)
     # Each in a transaction of its own: books are locked one after another, never together.
-    trouble = [told for row in rows if (told := _take(row=row, rail=rail, at=at))]
+    payments = [row for row in rows if isinstance(row, ConfirmedPayment)]
+    trouble += [told for row in payments if (told := _confirm(payment=row, at=at))]
+    # After the payments, in whatever order the statement lists them.
+    trouble += movements.follow_waiting(rail=rail, at=at)
+    if trouble:
+        log.error("statement differs", rail=rail.code, trouble=trouble)
     StatementCursor.objects.filter(pk=cursor.pk).update(
         read_until=max(at, cursor.read_until),
         failures_in_a_row=0,
@@ -188,20 +202,13 @@ def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
     return rail.payments.count() - known_before
 
 
-def _take(*, row: StatementEntry, rail: Rail, at: datetime) -> str:
-    """Record one row of a statement; return what a person has to look at, if anything."""
+def _confirm(*, payment: ConfirmedPayment, at: datetime) -> str:
+    """Credit one row of a statement; return what a person has to look at, if anything."""
     try:
-        movements.keep(row=row, rail=rail, at=at)
-        if isinstance(row, ConfirmedPayment):
-            topups.confirm(payment=row, at=at)
-            return ""
-        if isinstance(row, Movement):
-            return movements.follow(movement=row, rail=rail, at=at)
-        told = f"{row.reference or 'a row'} unreadable: {row.detail}"
+        topups.confirm(payment=payment, at=at)
     except AmountMismatch as error:
-        told = str(error)
-    log.error("statement differs", reference=row.reference, error=told)
-    return told
+        return str(error)
+    return ""
 
 
 def _differs(*, attempt: PaymentAttempt, notification: Notification) -> bool:

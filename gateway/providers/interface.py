@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from accounts.attempts import Answer
 from accounts.models import PaymentAttempt, Refund
@@ -219,6 +219,7 @@ class Provider(Protocol):
         """
 
 
+@runtime_checkable
 class Disputing(Protocol):
     """What a provider of cards can do besides."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -104,7 +106,9 @@ class RailBalance(models.Model):
 
     rail = models.ForeignKey(Rail, on_delete=models.PROTECT, related_name="told_amounts")
     told_minor = models.BigIntegerField(help_text="the provider's")
-    float_minor = models.BigIntegerField(help_text="ours, over all books")
+    float_minor = models.BigIntegerField(
+        help_text="ours, over all books, of that instant as far as we know of it"
+    )
     currency = models.CharField(max_length=3)
     told_at = models.DateTimeField()
 
@@ -122,7 +126,10 @@ class RailBalance(models.Model):
 
 
 class Reconciliation(models.Model):
-    """One rail's statement of one day compared with ours."""
+    """One rail's statement of one day compared with ours. Counts are of what nobody resolved."""
+
+    SETTLES_AFTER = timedelta(hours=2)
+    """How long a statement may take to show a movement: what is younger is not missed."""
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     rail = models.ForeignKey(Rail, on_delete=models.PROTECT, related_name="reconciliations")
@@ -142,7 +149,17 @@ class Reconciliation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rail.code} {self.begins_at:%Y-%m-%d}"
+        return f"{self.rail.code} {self.day}"
+
+    @property
+    def day(self) -> date:
+        """The day it is of, where the rail is: its noon is the same day in UTC."""
+        return (self.begins_at + (self.ends_at - self.begins_at) / 2).date()
+
+    @property
+    def is_young(self) -> bool:
+        """Made before the statement of the day was complete: it has to be made again."""
+        return self.made_at < self.ends_at + self.SETTLES_AFTER
 
 
 class Difference(models.Model):
@@ -165,6 +182,9 @@ class Difference(models.Model):
         Reconciliation, on_delete=models.PROTECT, related_name="differences"
     )
     kind = models.CharField(max_length=16, choices=Kind)
+    movement = models.CharField(
+        max_length=12, choices=StatementRow.Kind, default=StatementRow.Kind.PAYMENT
+    )
     row = models.ForeignKey(
         StatementRow, on_delete=models.PROTECT, null=True, blank=True, related_name="differences"
     )
@@ -172,8 +192,12 @@ class Difference(models.Model):
         Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="differences"
     )
     reference = models.CharField(max_length=64)
-    ours_minor = models.BigIntegerField(default=0)
-    theirs_minor = models.BigIntegerField(default=0)
+    ours_minor = models.BigIntegerField(
+        default=0, help_text="what our books say it did to the float, above zero"
+    )
+    theirs_minor = models.BigIntegerField(
+        default=0, help_text="what the statement says it did to the balance, above zero"
+    )
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)
     note = models.CharField(max_length=200, blank=True)
@@ -189,7 +213,7 @@ class Difference(models.Model):
         ordering = ("-found_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=("rail", "kind", "reference"),
+                fields=("rail", "kind", "movement", "reference"),
                 condition=models.Q(state="open"),
                 name="difference_open_once",
             )

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from accounts import notices, sites
+from accounts import agents, notices, sites
 from accounts.models import Household, Notice, SmsOptOut
 from accounts.money import minor_per_major
 from accounts.phones import BadPhone, normalise
@@ -100,6 +100,8 @@ def opt_out(*, body: str, at: datetime) -> None:
 def _reply(*, command: spoken.Command, phone: str, key: str, at: datetime) -> Reply:
     if isinstance(command, spoken.Stop | spoken.Start | spoken.Help | spoken.Unknown):
         return _reply_to_anybody(command=command, phone=phone, at=at)
+    if isinstance(command, spoken.Float):
+        return _float(phone=phone)
     households = sites.households_of(phone=phone)
     if not households:
         return "not_registered", {}
@@ -129,6 +131,17 @@ def _reply_to_anybody(
     return "unknown_word", {}
 
 
+def _float(*, phone: str) -> Reply:
+    agent = agents.of_phone(phone=phone)
+    if agent is None:
+        return "unknown_word", {}
+    return "float_reply", {
+        "agent_code": agent.code,
+        "currency": agent.rail.currency,
+        "float_minor": agents.float_minor(agent=agent),
+    }
+
+
 def _chosen(households: list[Household], code: str) -> Household | None:
     if not code:
         return households[0] if len(households) == 1 else None
@@ -148,6 +161,13 @@ def _last(_command: spoken.Last, asked: Asked) -> Reply:
     code = asked.household.code
     payments = asked.facts.last_payments(code, at_most=3)
     return "last_payments_reply", dict(replies.last_payments(code, payments))
+
+
+def _receipt(_command: spoken.Receipt, asked: Asked) -> Reply:
+    code = asked.household.code
+    return "fiscal_receipt_reply", dict(
+        replies.fiscal_receipt(code, asked.facts.last_receipt(code))
+    )
 
 
 def _top_up(command: spoken.TopUp, asked: Asked) -> Reply:
@@ -194,6 +214,7 @@ ANSWERS: dict[type, Callable[[Any, Asked], Reply]] = {
     spoken.Balance: _balance,
     spoken.Use: _use,
     spoken.Last: _last,
+    spoken.Receipt: _receipt,
     spoken.TopUp: _top_up,
     spoken.SetLanguage: _language,
     spoken.Vote: _vote,

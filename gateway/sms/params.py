@@ -30,6 +30,36 @@ class TopUpCredited(TypedDict):
     energy_milliwatt_hours: NotRequired[int | None]
 
 
+class PaymentTaken(TypedDict):
+    """A payment, or part of it, was given back or taken back; funds after it."""
+
+    household_code: str
+    currency: str
+    amount_minor: int
+    receipt: str
+    funds_minor: int
+    days_left: NotRequired[int | None]
+    energy_milliwatt_hours: NotRequired[int | None]
+
+
+class AgentTookCash(TypedDict):
+    """To the agent: cash was booked for a household; what the float holds after it."""
+
+    household_code: str
+    currency: str
+    amount_minor: int
+    receipt: str
+    float_minor: int
+
+
+class FloatReply(TypedDict):
+    """To an agent: what the float holds."""
+
+    agent_code: str
+    currency: str
+    float_minor: int
+
+
 class LowFunds(TypedDict):
     """Funds are nearly used up."""
 
@@ -114,6 +144,34 @@ class LastPaymentsReply(TypedDict):
     payments: Sequence[Payment]
 
 
+class Tax(TypedDict):
+    """A tax or levy contained in a receipt."""
+
+    name: str
+    rate_basis_points: int
+    amount_minor: int
+
+
+class FiscalReceiptReply(TypedDict):
+    """The last fiscal receipt; number None where there is none yet, then the rest is absent.
+
+    day as ISO 8601, in the site's time zone; signing "signed", "waiting" or "unsigned".
+    """
+
+    household_code: str
+    number: str | None
+    is_credit_note: NotRequired[bool]
+    day: NotRequired[str]
+    gross_minor: NotRequired[int]
+    currency: NotRequired[str]
+    taxes: NotRequired[Sequence[Tax]]
+    signing: NotRequired[str]
+    device: NotRequired[str]
+    device_number: NotRequired[str]
+    signature: NotRequired[str]
+    url: NotRequired[str]
+
+
 class TopUpPromptSent(TypedDict):
     """The provider's own prompt is on its way."""
 
@@ -128,6 +186,16 @@ class RateCompensation(TypedDict):
     household_code: str
     currency: str
     funds_minor: int
+    arrears_minor: NotRequired[int]
+
+
+class RatePublished(TypedDict):
+    """A site rate that is to come: day as ISO 8601, units of the currency for one DAI as text."""
+
+    household_code: str
+    currency: str
+    local_per_dai: str
+    day: str
 
 
 class WhichAccount(TypedDict):

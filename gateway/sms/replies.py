@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from gateway.sms.params import (
     AmountWrong,
     BalanceReply,
+    FiscalReceiptReply,
     LastPaymentsReply,
     PeriodUse,
     UsageReply,
 )
 from gateway.texts.numbers import exponent, nearest
-from gateway.ussd.facts import AccountFacts, PaymentFacts, Period, UsageFacts
+from gateway.texts.receipts import shown
+from gateway.ussd.facts import AccountFacts, PaymentFacts, Period, ReceiptFacts, UsageFacts
 
 
 def balance(account: AccountFacts) -> BalanceReply:
@@ -60,10 +62,37 @@ def last_payments(household_code: str, payments: Sequence[PaymentFacts]) -> Last
                 "day": payment.at.date().isoformat(),
                 "amount_minor": payment.amount_minor,
                 "currency": payment.currency,
-                "receipt": payment.reference,
+                "receipt": shown(payment.reference),
             }
             for payment in payments
         ],
+    }
+
+
+def fiscal_receipt(household_code: str, receipt: ReceiptFacts | None) -> FiscalReceiptReply:
+    """For kind "fiscal_receipt_reply"."""
+    if receipt is None:
+        return {"household_code": household_code, "number": None}
+    return {
+        "household_code": household_code,
+        "number": receipt.number,
+        "is_credit_note": receipt.is_credit_note,
+        "day": receipt.at.date().isoformat(),
+        "gross_minor": receipt.gross_minor,
+        "currency": receipt.currency,
+        "taxes": [
+            {
+                "name": tax.name,
+                "rate_basis_points": tax.rate_basis_points,
+                "amount_minor": tax.amount_minor,
+            }
+            for tax in receipt.taxes
+        ],
+        "signing": receipt.signing,
+        "device": receipt.device,
+        "device_number": receipt.device_number,
+        "signature": receipt.signature,
+        "url": receipt.url,
     }
 
 

@@ -1,25 +1,31 @@
 """The text of every message we send, from a notice's kind and its JSON-able parameters.
 
 A kind's TypedDict in `params` is its contract: a missing parameter raises KeyError, an unknown
-kind UnknownKind. The answer is GSM-7 and one message of 160 septets (help: two parts); what
-matters least is left out first.
+kind UnknownKind. The answer is GSM-7 and one message of 160 septets (help and fiscal receipts: two
+parts); what matters least is left out first.
 """
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any, Final
 
 from gateway.sms.gsm import SINGLE_SEPTETS, cut, to_gsm7
 from gateway.sms.params import (
     FAILURE_REASONS,
+    AgentTookCash,
     AmountWrong,
     BalanceReply,
+    FiscalReceiptReply,
+    FloatReply,
     HelpReply,
     LastPaymentsReply,
     LowFunds,
     Nothing,
     NotRegistered,
     PayByPaybill,
+    PaymentTaken,
     RateCompensation,
+    RatePublished,
     TopUpCredited,
     TopUpFailed,
     TopUpInSuspense,
@@ -88,6 +94,20 @@ def _top_up_credited(voice: _Voice, params: TopUpCredited) -> list[Line]:
         lines.append(voice.line("arrears_taken", rank=1, arrears=taken))
     lines.append(voice.line("balance", funds=voice.money(params["funds_minor"], currency)))
     return lines + voice.lasts(params, rank=2)
+
+
+def _payment_taken(key: str) -> Callable[[_Voice, PaymentTaken], list[Line]]:
+    def lines(voice: _Voice, params: PaymentTaken) -> list[Line]:
+        currency = params["currency"]
+        amount = voice.paid(params["amount_minor"], currency)
+        return [
+            voice.line(key, amount=amount, code=params["household_code"]),
+            voice.line("receipt_named", rank=1, receipt=params["receipt"]),
+            voice.line("balance", funds=voice.money(params["funds_minor"], currency)),
+            *voice.lasts(params, rank=2),
+        ]
+
+    return lines
 
 
 def _low_funds(voice: _Voice, params: LowFunds) -> list[Line]:
@@ -186,6 +206,45 @@ def _last_payments_reply(voice: _Voice, params: LastPaymentsReply) -> list[Line]
     return lines
 
 
+def _fiscal_receipt_reply(voice: _Voice, params: FiscalReceiptReply) -> list[Line]:
+    code = params["household_code"]
+    if params["number"] is None:
+        return [voice.line("no_receipt", code=code)]
+    currency = params["currency"]
+    year, month, day = params["day"].split("-")
+    lines = [
+        voice.line(
+            "credit_note" if params["is_credit_note"] else "receipt",
+            code=code,
+            number=params["number"],
+            day=f"{day}/{month}/{year}",
+            amount=voice.paid(params["gross_minor"], currency),
+        )
+    ]
+    if taxes := params["taxes"]:
+        told = [
+            f"{tax['name']} {numbers.percent(tax['rate_basis_points'], language=voice.language)} "
+            f"{voice.paid(tax['amount_minor'], currency)}"
+            for tax in taxes
+        ]
+        whole = voice.paid(sum(tax["amount_minor"] for tax in taxes), currency)
+        short = SMS.say(voice.language, "receipt_taxes", taxes=whole)
+        full = SMS.say(voice.language, "receipt_taxes", taxes=", ".join(told))
+        lines.append(Line(full, rank=2, short=short))
+    # Before the last sentence: a full stop behind it would be taken for a part of the link.
+    lines.append(Line(params["url"], rank=3))
+    if params["signing"] == "signed":
+        short = SMS.say(voice.language, "receipt_signed", signature=params["signature"])
+        marks = (params["device"], params["device_number"], params["signature"])
+        full = SMS.say(voice.language, "receipt_signed", signature=" ".join(filter(None, marks)))
+        lines.append(Line(full, rank=1, short=short))
+    elif params["signing"] == "waiting":
+        lines.append(voice.line("receipt_waiting", rank=1))
+    else:
+        lines.append(voice.line("receipt_unsigned", rank=1))
+    return lines
+
+
 def _top_up_prompt_sent(voice: _Voice, params: TopUpPromptSent) -> list[Line]:
     amount = voice.paid(params["amount_minor"], params["currency"])
     return [voice.line("prompt_sent", code=params["household_code"], amount=amount)]
@@ -193,7 +252,20 @@ def _top_up_prompt_sent(voice: _Voice, params: TopUpPromptSent) -> list[Line]:
 
 def _rate_compensation(voice: _Voice, params: RateCompensation) -> list[Line]:
     funds = voice.money(params["funds_minor"], params["currency"])
-    return [voice.line("rate", code=params["household_code"], funds=funds)]
+    lines = [voice.line("rate", code=params["household_code"], funds=funds)]
+    if arrears_minor := params.get("arrears_minor", 0):
+        owed = voice.money(arrears_minor, params["currency"])
+        lines.append(voice.line("arrears", rank=1, arrears=owed))
+    return lines
+
+
+def _rate_published(voice: _Voice, params: RatePublished) -> list[Line]:
+    year, month, day = params["day"].split("-")
+    rate = numbers.rate(
+        Fraction(params["local_per_dai"]), params["currency"], language=voice.language
+    )
+    code = params["household_code"]
+    return [voice.line("rate_published", day=f"{day}/{month}/{year}", rate=rate, code=code)]
 
 
 def _which_account(voice: _Voice, params: WhichAccount) -> list[Line]:
@@ -229,6 +301,23 @@ def _pay_by_paybill(voice: _Voice, params: PayByPaybill) -> list[Line]:
     return [voice.line("paybill", code=code, service=service, number=number)]
 
 
+def _agent_took_cash(voice: _Voice, params: AgentTookCash) -> list[Line]:
+    currency = params["currency"]
+    taken = voice.line(
+        "cash_taken",
+        amount=voice.paid(params["amount_minor"], currency),
+        code=params["household_code"],
+        receipt=params["receipt"],
+    )
+    left = voice.paid(params["float_minor"], currency)
+    return [taken, voice.line("float_left", rank=1, left=left)]
+
+
+def _float_reply(voice: _Voice, params: FloatReply) -> list[Line]:
+    left = voice.paid(params["float_minor"], params["currency"])
+    return [voice.line("float", code=params["agent_code"], left=left)]
+
+
 def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
     def lines(voice: _Voice, params: Nothing) -> list[Line]:
         return [voice.line(key)]
@@ -238,6 +327,8 @@ def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
 
 _KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
     "top_up_credited": _top_up_credited,
+    "payment_refunded": _payment_taken("refunded"),
+    "payment_reversed": _payment_taken("reversed"),
     "low_funds": _low_funds,
     "top_up_failed": _top_up_failed,
     "top_up_in_suspense": _top_up_in_suspense,
@@ -245,22 +336,29 @@ _KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
     "usage_reply": _usage_reply,
     "help_reply": _help_reply,
     "last_payments_reply": _last_payments_reply,
+    "fiscal_receipt_reply": _fiscal_receipt_reply,
     "language_set": _one_sentence("language_set"),
     "top_up_prompt_sent": _top_up_prompt_sent,
     "unknown_word": _one_sentence("unknown_word"),
     "try_later": _one_sentence("try_later"),
     "vote_not_open": _one_sentence("vote_not_open"),
     "rate_compensation": _rate_compensation,
+    "rate_published": _rate_published,
     "which_account": _which_account,
     "not_registered": _not_registered,
     "amount_wrong": _amount_wrong,
     "pay_by_paybill": _pay_by_paybill,
+    "agent_took_cash": _agent_took_cash,
+    "float_reply": _float_reply,
     "stopped": _one_sentence("stopped"),
     "started": _one_sentence("started"),
 }
 KINDS: Final = tuple(_KINDS)
 
-LIMITS_SEPTETS: Final = {"help_reply": _TWO_PARTS_SEPTETS}
+LIMITS_SEPTETS: Final = {
+    "help_reply": _TWO_PARTS_SEPTETS,
+    "fiscal_receipt_reply": _TWO_PARTS_SEPTETS,
+}
 
 
 def render(kind: str, params: Mapping[str, Any], language: str) -> str:

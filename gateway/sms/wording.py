@@ -12,6 +12,7 @@ from django.conf import settings
 from accounts.models import Notice
 from gateway.sms.params import FailureReason
 from gateway.sms.texts import render
+from gateway.texts.receipts import shown
 from gateway.ussd.facts import AccountFacts
 from gateway.ussd.household_facts import PhoneFacts
 
@@ -21,6 +22,12 @@ FAILURES: dict[str, FailureReason] = {
     "1032": "cancelled",
     "1037": "timeout",
     "2001": "wrong_pin",
+    # MTN MoMo
+    "LOW_BALANCE_OR_PAYEE_LIMIT_REACHED_OR_NOT_ALLOWED": "insufficient",
+    "EXPIRED": "timeout",
+    "APPROVAL_REJECTED": "cancelled",
+    # pawaPay, whose PAYMENT_NOT_APPROVED may be a refusal, a wrong PIN or no answer
+    "INSUFFICIENT_BALANCE": "insufficient",
 }
 
 
@@ -45,9 +52,24 @@ def _top_up_credited(notice: Notice, at: datetime) -> dict[str, Any]:
         "household_code": now.code,
         "currency": params["currency"],
         "amount_minor": params["amount_minor"],
-        "receipt": params["reference"],
+        "receipt": shown(params["reference"]),
         "funds_minor": then.funds_minor,
         "arrears_taken_minor": repaid.funds_minor,
+        "days_left": then.days_left,
+        "energy_milliwatt_hours": then.energy_left_milliwatt_hours,
+    }
+
+
+def _payment_taken(notice: Notice, at: datetime) -> dict[str, Any]:
+    params = notice.params
+    now = _account(notice, at)
+    then = replace(now, funds_wei=int(params["funds_wei"]))
+    return {
+        "household_code": now.code,
+        "currency": params["currency"],
+        "amount_minor": params["amount_minor"],
+        "receipt": shown(params["reference"]),
+        "funds_minor": then.funds_minor,
         "days_left": then.days_left,
         "energy_milliwatt_hours": then.energy_left_milliwatt_hours,
     }
@@ -81,14 +103,38 @@ def _top_up_in_suspense(notice: Notice, _at: datetime) -> dict[str, Any]:
     return {
         "currency": params["currency"],
         "amount_minor": params["amount_minor"],
-        "receipt": params["reference"],
+        "receipt": shown(params["reference"]),
         "account": params["account_text"],
+    }
+
+
+def _rate_compensation(notice: Notice, at: datetime) -> dict[str, Any]:
+    now = _account(notice, at)
+    return {
+        "household_code": now.code,
+        "currency": now.currency,
+        "funds_minor": now.funds_minor,
+        "arrears_minor": now.arrears_minor,
+    }
+
+
+def _rate_published(notice: Notice, at: datetime) -> dict[str, Any]:
+    params = notice.params
+    return {
+        "household_code": _account(notice, at).code,
+        "currency": params["currency"],
+        "local_per_dai": params["local_per_dai"],
+        "day": params["day"],
     }
 
 
 FILLERS: dict[str, Callable[[Notice, datetime], dict[str, Any]]] = {
     "top_up_credited": _top_up_credited,
+    "payment_refunded": _payment_taken,
+    "payment_reversed": _payment_taken,
     "low_funds": _low_funds,
     "top_up_failed": _top_up_failed,
     "top_up_in_suspense": _top_up_in_suspense,
+    "rate_compensation": _rate_compensation,
+    "rate_published": _rate_published,
 }

@@ -65,6 +65,18 @@ class Last:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """RECEIPT [code]: the last fiscal receipt."""
+
+    household_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """FLOAT: what an agent may still take."""
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """HELP."""
 
@@ -84,7 +96,20 @@ class Unknown:
     """Anything else. Its text is not kept: it may hold a PIN."""
 
 
-Command = Balance | Use | TopUp | Vote | SetLanguage | Last | Help | Start | Stop | Unknown
+Command = (
+    Balance
+    | Use
+    | TopUp
+    | Vote
+    | SetLanguage
+    | Last
+    | Receipt
+    | Float
+    | Help
+    | Start
+    | Stop
+    | Unknown
+)
 
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "balance": ("BAL", "BALANCE", "BALA", "SOLDE", "SALIO"),
@@ -96,6 +121,8 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "vote": ("VOTE", "VOTER", "VOTEZ", "KURA", "PIGAKURA"),
     "language": ("LANG", "LANGUAGE", "LANGUE", "LUGHA"),
     "last": ("LAST", "PAYMENTS", "PAIEMENT", "PAIEMENTS", "DERNIER", "DERNIERS", "MALIPO"),
+    "receipt": ("RECEIPT", "RECU", "RISITI"),
+    "float": ("FLOAT", "FLOTI", "FLOTTE", "AVANCE"),
     "help": ("HELP", "INFO", "AIDE", "MSAADA", "USAIDIZI"),
     "start": ("START", "COMMENCER", "DEBUT", "REPRENDRE", "ANZA"),
     "stop": ("STOP", "STOPALL", "UNSUBSCRIBE", "ARRET", "ARRETER", "ACHA", "SIMAMA", "SITISHA"),
@@ -212,6 +239,8 @@ _READERS: Final[dict[str, Callable[[str, str], Command]]] = {
     "vote": _vote,
     "language": lambda others, code: SetLanguage(language=_language(others), household_code=code),
     "last": lambda others, code: Last(household_code=code),
+    "receipt": lambda others, code: Receipt(household_code=code),
+    "float": lambda others, code: Float(),
     "help": lambda others, code: Help(),
     "start": lambda others, code: Start(),
     "stop": lambda others, code: Stop(),

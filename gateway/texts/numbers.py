@@ -69,6 +69,12 @@ def unit_price(units: Fraction, currency: str, *, language: Language) -> str:
     return _with_sign(number, currency, language)
 
 
+def rate(units: Fraction, currency: str, *, language: Language) -> str:
+    """What a DAI is worth, always with two decimals: "KES 129.87", "604.50 FCFA"."""
+    number = decimal(nearest(units * 100), decimals=2, language=language)
+    return _with_sign(number, currency, language)
+
+
 def kwh(energy_milliwatt_hours: int, *, language: Language) -> str:
     """Energy in kWh without its unit: "0.005", "0.35", "1.20", "12.4", "1,234"."""
     value = Fraction(energy_milliwatt_hours, MILLIWATT_HOURS_PER_KWH)
@@ -81,6 +87,13 @@ def kwh(energy_milliwatt_hours: int, *, language: Language) -> str:
                 return "<" + decimal(1, decimals=decimals, language=language)
             return decimal(rounded, decimals=decimals, language=language)
     return whole(nearest(value), language=language)
+
+
+def percent(basis_points: int, *, language: Language) -> str:
+    """A rate: 1600 -> "16%", 1875 -> "18.75%", in French "16 %"."""
+    decimals = 0 if basis_points % 100 == 0 else 1 if basis_points % 10 == 0 else 2
+    number = decimal(basis_points // 10 ** (2 - decimals), decimals=decimals, language=language)
+    return f"{number} %" if language == "fr" else f"{number}%"
 
 
 def dai(amount_wei: int, *, language: Language) -> str:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
-from redis.exceptions import RedisError
 
 from accounts import attempts, pins, rails, sites
 from accounts.models import Household, PaymentAttempt
 from gateway.providers.tasks import submit_attempt
-from gateway.ussd.effects import ChangePin, Effect, SetLanguage, StartTopUp
+from gateway.ussd import agent_actions, pin_tries
+from gateway.ussd.effects import ChangePin, Effect, SetLanguage, StartTopUp, TakeCash
 from gateway.ussd.engine import Refusal
+from gateway.ussd.page import Page
 
-log = structlog.get_logger(__name__)
-
-WRONG_PINS = 3
-PIN_LOCK = timedelta(hours=1)
 PROMPT_SECONDS = 60
 
 
-def carry_out(*, effect: Effect, phone: str, key: str, at: datetime) -> Refusal | None:
-    """Do what the effect says, once per key; return why not where it can't be done."""
+def carry_out(*, effect: Effect, phone: str, key: str, at: datetime) -> Refusal | Page | None:
+    """Do what the effect says, once per key; return why not where it can't be done.
+
+    A page is to be shown instead of the session's own: it tells what came of it.
+    """
+    if isinstance(effect, TakeCash):
+        return agent_actions.take_cash(effect=effect, phone=phone, key=key, at=at)
     household = Household.objects.get(code=effect.household_code)
     if isinstance(effect, StartTopUp):
         return start_top_up(
@@ -88,26 +88,15 @@ def _has_open_prompt(*, phone: str, key: str, at: datetime) -> bool:
 
 
 def _change_pin(*, household: Household, effect: ChangePin) -> Refusal | None:
-    """Count the try before looking, so that many at once get no more tries than one by one."""
-    tries_key = f"wrong-pins:{household.pk}"
-    try:
-        cache.add(tries_key, 0, timeout=int(PIN_LOCK.total_seconds()))
-        tries = cache.incr(tries_key)
-    except (RedisError, ValueError) as error:
-        # Without the count anybody could try them all.
-        log.warning("wrong PINs can't be counted", error=str(error))
-        return "try_later"
-    if tries > WRONG_PINS:
-        return "pin_locked"
-    if not _is_pin(effect.old_pin, household=household):
-        # The hop that changed it, come again after its answer was lost, is no wrong try.
-        if not _is_pin(effect.new_pin, household=household):
-            return "wrong_pin"
-    else:
+    def changed() -> bool:
+        if not _is_pin(effect.old_pin, household=household):
+            # The hop that changed it, come again after its answer was lost, is no wrong try.
+            return _is_pin(effect.new_pin, household=household)
         household.pin_hash = pins.hash_pin(pin=effect.new_pin, pepper=settings.PIN_PEPPER)
         household.save(update_fields=["pin_hash"])
-    cache.delete(tries_key)
-    return None
+        return True
+
+    return pin_tries.tried(who=str(household.pk), is_right=changed)
 
 
 def _is_pin(pin: str, *, household: Household) -> bool:

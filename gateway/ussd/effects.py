@@ -34,4 +34,21 @@ class ChangePin:
         return f"ChangePin({self.household_code!r}, old_pin=****, new_pin=****)"
 
 
-Effect = StartTopUp | SetLanguage | ChangePin
+@dataclass(frozen=True, slots=True)
+class TakeCash:
+    """Check the PIN of the agent who works from the phone and book cash for the household.
+
+    The answer is told in `language`, as it depends on what was booked.
+    """
+
+    household_code: str
+    amount_minor: int
+    currency: str
+    language: Language
+    pin: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"TakeCash({self.household_code!r}, {self.amount_minor} {self.currency}, pin=****)"
+
+
+Effect = StartTopUp | SetLanguage | ChangePin | TakeCash

@@ -26,7 +26,9 @@ MAX_TEXT_CHARACTERS: Final = 500
 MAX_HOPS: Final = 20
 MAX_WRONG_TRIES: Final = 3
 
-Refusal = Literal["wrong_pin", "pin_locked", "prompt_open", "try_later"]
+Refusal = Literal[
+    "wrong_pin", "pin_locked", "prompt_open", "try_later", "cash_wrong_pin", "cash_not_booked"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,13 @@ def inputs(text: str) -> tuple[str, ...]:
 def dial(context: Context) -> Step:
     """The first page: the menu, the choice of an account, or how to register."""
     households = context.facts.households
-    if not households:
-        state = replace(START, language=language_of(context.facts.language))
-        return _shown("unregistered", state, context)
+    begun = replace(START, agent_code=context.facts.agent_code)
     if len(households) == 1:
-        return _shown("menu", chosen(START, households[0]), context)
-    state = replace(START, language=language_of(context.facts.language), shared_phone=True)
-    return _shown("accounts", state, context)
+        return _shown("menu", chosen(begun, households[0]), context)
+    state = replace(begun, language=language_of(context.facts.language))
+    if not households:
+        return _shown("menu" if state.agent_code else "unregistered", state, context)
+    return _shown("accounts", replace(state, shared_phone=True), context)
 
 
 def step(state: State, entered: str, context: Context) -> Step:
@@ -72,8 +74,11 @@ def step(state: State, entered: str, context: Context) -> Step:
         return Step(state=state, page=_page(SCREENS["bye"], state, context))
     if state.hops >= MAX_HOPS:
         return _shown("too_long", state, context)
-    screen = SCREENS[state.screen]
-    move = _moved(screen, state, _cleaned(entered), context)
+    screen, typed = SCREENS[state.screen], _cleaned(entered)
+    move = _moved(screen, state, typed, context)
+    if len(context.earlier) == state.hops:
+        # What the next screen asks for may need what was typed just now.
+        context = replace(context, earlier=(*context.earlier, typed))
     if isinstance(move, Go):
         after = replace(move.state, hops=state.hops + 1, wrong_tries=0)
         return _shown(move.screen, after, context, note=move.note)
@@ -139,7 +144,7 @@ def _run(current: Step, typed: tuple[str, ...], context: Context) -> Step:
 
 def _moved(screen: Screen, state: State, entered: str, context: Context) -> Move:
     option = screen.options.get(entered)
-    if option is not None and (state.shared_phone or not option.shared_phone_only):
+    if option is not None and option.is_open_to(state):
         language = option.language or state.language
         return Go(option.screen, replace(state, language=language), option.note)
     if screen.read is not None:
@@ -150,7 +155,8 @@ def _moved(screen: Screen, state: State, entered: str, context: Context) -> Move
 def _shown(name: str, state: State, context: Context, *, note: str = "") -> Step:
     screen = SCREENS[name]
     while other := screen.divert(state, context):
-        screen, note = SCREENS[other], ""
+        screen = SCREENS[other]
+        note = note if note in screen.notes else ""
     state = replace(state, screen=screen.name, ended=screen.ends)
     return Step(
         state=state,

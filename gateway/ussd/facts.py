@@ -140,6 +140,54 @@ class PaymentFacts:
     reference: str
 
 
+@dataclass(frozen=True, slots=True)
+class TaxFacts:
+    """A tax or levy contained in a receipt; the rate is of the net amount."""
+
+    name: str
+    rate_basis_points: int
+    amount_minor: int
+
+
+SigningState = Literal["signed", "waiting", "unsigned"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFacts:
+    """A fiscal receipt, or a credit note; `at` is its tax point in the site's own time zone.
+
+    number is the site's own ("kisima/12"), device_number the fiscal device's; both the device's
+    fields and the signature are empty unless it is signed. url leads to the public copy.
+    """
+
+    number: str
+    is_credit_note: bool
+    at: datetime
+    gross_minor: int
+    currency: str
+    taxes: Sequence[TaxFacts]
+    signing: SigningState
+    url: str
+    device: str = ""
+    device_number: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """An agent's float, and the limits of one payment, in minor units of `currency`.
+
+    is_open is False while the site, or cash there, is closed.
+    """
+
+    code: str
+    currency: str
+    float_minor: int
+    min_cash_minor: int
+    max_cash_minor: int
+    is_open: bool = True
+
+
 class Facts(Protocol):
     """Loads what a screen asks for; codes come from `households` of the same session."""
 
@@ -163,6 +211,22 @@ class Facts(Protocol):
 
     def last_payments(self, household_code: str, *, at_most: int) -> Sequence[PaymentFacts]:
         """Credited payments of one household, newest first."""
+
+    def last_receipt(self, household_code: str) -> ReceiptFacts | None:
+        """The newest fiscal receipt or credit note of one household."""
+
+    @property
+    def agent_code(self) -> str:
+        """The agent who works from the phone that dialled; "" where there is none."""
+
+    def agent(self) -> AgentFacts:
+        """What that agent's float holds."""
+
+    def float_after(self, amount_minor: int) -> int:
+        """What it would hold after taking so much cash; below zero where it does not hold it."""
+
+    def cash_household(self, typed: str) -> str:
+        """The code of the open household of that agent's site that was meant; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,27 +11,38 @@ from fractions import Fraction
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection
 
+from accounts import agents, crediting
+from accounts.models import Agent
 from accounts.rails import PROMPTING
 from gateway.providers.registry import is_set_up
 from gateway.ussd.facts import (
     AccountFacts,
+    AgentFacts,
     HouseholdFacts,
     PaybillFacts,
     PaymentFacts,
+    ReceiptFacts,
+    SigningState,
+    TaxFacts,
     UsageFacts,
     UseFacts,
 )
 
-HOUSEHOLDS = """
-SELECT h.code, h.language, coalesce(n.name, '')
+DIALLED = """
+SELECT false, h.code, h.language, coalesce(n.name, '')
 FROM accounts_householdphone p
 JOIN accounts_household h ON h.id = p.household_id AND h.closed_at IS NULL
 LEFT JOIN accounts_householdname n ON n.household_id = h.id
-WHERE p.phone = %s AND p.closed_at IS NULL
-ORDER BY h.code
+WHERE p.phone = %(phone)s AND p.closed_at IS NULL
+UNION ALL
+SELECT true, a.code, a.language, ''
+FROM accounts_agent a WHERE a.phone = %(phone)s AND a.phone <> '' AND a.closed_at IS NULL
+ORDER BY 1, 2
 """
+"""Whose phone it is: the agent, if any, last."""
 
 ACCOUNT = """
 SELECT h.id, s.currency, s.arrears_share_basis_points, s.closed_at IS NOT NULL, rate.local_per_dai,
@@ -94,6 +105,22 @@ PAYBILLS = {"daraja": "M-Pesa"}
 """Providers that payers can pay to without being asked, as payers call them."""
 
 
+LAST_RECEIPT = """
+SELECT r.uid, s.slug, r.number, r.kind = 'credit_note', r.tax_point_at, s.time_zone, r.gross_minor,
+    r.currency, r.state, r.device, r.device_number, r.signature, r.verification_url,
+    (SELECT json_agg(json_build_array(l.name, l.rate_basis_points, l.amount_minor) ORDER BY l.id)
+     FROM accounts_fiscalline l WHERE l.receipt_id = r.id)
+FROM accounts_fiscalreceipt r
+JOIN accounts_payment p ON p.id = r.payment_id
+JOIN accounts_household h ON h.id = p.household_id
+JOIN accounts_site s ON s.id = r.site_id
+WHERE h.code = %s
+ORDER BY r.id DESC LIMIT 1
+"""
+
+SIGNING: dict[str, SigningState] = {"signed": "signed", "unsigned": "unsigned"}
+
+
 class NoAccount(LookupError):
     """The household belongs to no site, or its site has no rate yet."""
 
@@ -108,20 +135,30 @@ class PhoneFacts:
         self.at = at
 
     @cached_property
-    def households(self) -> Sequence[HouseholdFacts]:
-        """Open households of the phone, by code."""
+    def _dialled(self) -> list[tuple[bool, HouseholdFacts]]:
+        """(is an agent, who) for everybody who has the phone."""
         with connection.cursor() as cursor:
-            cursor.execute(HOUSEHOLDS, [self.phone])
+            cursor.execute(DIALLED, {"phone": self.phone})
             return [
-                HouseholdFacts(code=code, language=language, name=name)
-                for code, language, name in cursor.fetchall()
+                (is_agent, HouseholdFacts(code=code, language=language, name=name))
+                for is_agent, code, language, name in cursor.fetchall()
             ]
 
     @property
+    def households(self) -> Sequence[HouseholdFacts]:
+        """Open households of the phone, by code."""
+        return [facts for is_agent, facts in self._dialled if not is_agent]
+
+    @property
+    def agent_code(self) -> str:
+        """The open agent who works from the phone, or ""."""
+        return next((facts.code for is_agent, facts in self._dialled if is_agent), "")
+
+    @property
     def language(self) -> str:
-        """The first household's language; by the country for a phone nobody knows."""
-        if self.households:
-            return self.households[0].language
+        """The first household's language, or the agent's; by the country for an unknown phone."""
+        if self._dialled:
+            return self._dialled[0][1].language
         return "fr" if self.phone.startswith("+221") else "en"
 
     def account(self, household_code: str) -> AccountFacts:
@@ -202,3 +239,61 @@ class PhoneFacts:
                 )
                 for paid_at, amount_minor, currency, reference, zone in cursor.fetchall()
             ]
+
+    def last_receipt(self, household_code: str) -> ReceiptFacts | None:
+        """The newest fiscal receipt or credit note, at the site's own time."""
+        with connection.cursor() as cursor:
+            cursor.execute(LAST_RECEIPT, [household_code])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        uid, slug, number, is_credit_note, at, zone, gross_minor, currency, state = row[:9]
+        device, device_number, signature, url, taxes = row[9:]
+        return ReceiptFacts(
+            number=f"{slug}/{number}",
+            is_credit_note=is_credit_note,
+            at=at.astimezone(ZoneInfo(zone)),
+            gross_minor=gross_minor,
+            currency=currency,
+            taxes=[TaxFacts(*tax) for tax in taxes or ()],
+            signing=SIGNING.get(state, "waiting"),
+            url=url or f"{settings.PUBLIC_URL}/receipts/{uid}/",
+            device=device,
+            device_number=device_number,
+            signature=signature,
+        )
+
+    @cached_property
+    def _agent(self) -> Agent:
+        agent = agents.of_phone(phone=self.phone)
+        if agent is None:
+            raise NoAccount(f"{self.phone} is no agent's phone any more")
+        return agent
+
+    def agent(self) -> AgentFacts:
+        """What the agent of the phone may take. Raises NoAccount."""
+        agent, rail = self._agent, self._agent.rail
+        return AgentFacts(
+            code=agent.code,
+            currency=rail.currency,
+            float_minor=self._float_minor,
+            min_cash_minor=rail.min_top_up_minor,
+            max_cash_minor=rail.max_top_up_minor,
+            is_open=rail.closed_at is None and agent.site.closed_at is None,
+        )
+
+    @cached_property
+    def _float_minor(self) -> int:
+        return agents.float_minor(agent=self._agent)
+
+    def float_after(self, amount_minor: int) -> int:
+        """The float less what is taken; the rail's fee is the agent's. Raises NoAccount."""
+        fee_minor = crediting.fee_minor(rail=self._agent.rail, amount_minor=amount_minor)
+        return self._float_minor - amount_minor + fee_minor
+
+    def cash_household(self, typed: str) -> str:
+        """The code of the household the agent may take cash for, or "". Raises NoAccount."""
+        try:
+            return agents.find_household(agent=self._agent, code=typed, at=self.at).code
+        except agents.NotBooked:
+            return ""

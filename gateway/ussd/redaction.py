@@ -17,6 +17,7 @@ MASK: Final = "****"
 _PIN_LIKE: Final = re.compile(r"[0-9]{4,6}")
 _ALREADY_MASKED: Final = re.compile(r"(^|\*)\*{4}(?=\*|$)")
 _PLACEHOLDER: Final = "\0"
+_CODE_LIKE: Final = re.compile(r"(?=.*[A-Za-z]).{3,}")
 
 
 def redact(text: str) -> str:
@@ -26,7 +27,7 @@ def redact(text: str) -> str:
     chosen first, and 4 to 6 digits on any screen that does not ask for an amount. Amounts
     stay. Redacting twice changes nothing.
     """
-    possible = {"menu", "accounts"}
+    possible = {"menu", "accounts", "agent_menu"}
     redacted = []
     for part in _ALREADY_MASKED.sub(rf"\1{_PLACEHOLDER}", text).split("*"):
         entered = part.strip().removesuffix("#")
@@ -50,8 +51,10 @@ def _followers(name: str, entered: str) -> set[str]:
     screen = SCREENS[name]
     option = screen.options.get(entered)
     ways = {option.screen} if option else {name, *screen.leads_to}
-    if option and option.shared_phone_only:
+    if option and option.is_for_some:
         ways.add(name)
+    if screen.takes_code and not option and _CODE_LIKE.fullmatch(entered) is None:
+        ways = {name}
     if screen.takes_amount and whole_units(entered) is not None:
         # Taken as accepted, though it may be outside the limits: if not, the next amount is
         # masked for nothing; the other way round a PIN typed at the confirmation would stay.

@@ -18,6 +18,18 @@ class Option:
     note: str = ""
     language: Language | None = None
     shared_phone_only: bool = False
+    agent_only: bool = False
+
+    @property
+    def is_for_some(self) -> bool:
+        """Whether only some phones have this choice."""
+        return self.shared_phone_only or self.agent_only
+
+    def is_open_to(self, state: State) -> bool:
+        """Whether the phone of this session has the choice."""
+        return (state.shared_phone or not self.shared_phone_only) and (
+            bool(state.agent_code) or not self.agent_only
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class Screen:
     effects     what arriving here asks for; only on a screen that ends the session
     is_secret   what is typed here is a PIN
     takes_amount    four digits typed here are money, not a PIN
+    takes_code      what is typed here is an account code, which has letters
     """
 
     name: str
@@ -81,6 +94,7 @@ class Screen:
     ends: bool = False
     is_secret: bool = False
     takes_amount: bool = False
+    takes_code: bool = False
 
     @property
     def has_effects(self) -> bool:

@@ -19,7 +19,8 @@ class State:
     """One session after `hops` inputs.
 
     screen is the one shown; hops also the index of the next input in the cumulative text;
-    old_pin_hop and new_pin_hop say at which hop a PIN was typed, never which.
+    old_pin_hop, new_pin_hop and agent_pin_hop say at which hop a PIN was typed, never which;
+    agent_code names the agent who works from this phone, payee_code whom they take cash for.
     """
 
     screen: str
@@ -31,6 +32,9 @@ class State:
     currency: str = ""
     old_pin_hop: int | None = None
     new_pin_hop: int | None = None
+    agent_code: str = ""
+    payee_code: str = ""
+    agent_pin_hop: int | None = None
     wrong_tries: int = 0
     hops: int = 0
     ended: bool = False

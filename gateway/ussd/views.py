@@ -67,9 +67,11 @@ def _carried_out(*, step: Step, session_id: str, phone: str, at: datetime) -> Pa
     The phone is part of the key: nobody gets at another's session by naming it.
     """
     for effect in step.effects:
-        reason = carry_out(effect=effect, phone=phone, key=f"ussd:{phone}:{session_id}", at=at)
-        if reason is not None:
-            return refusal(reason, language_of(step.state.language))
+        told = carry_out(effect=effect, phone=phone, key=f"ussd:{phone}:{session_id}", at=at)
+        if isinstance(told, Page):
+            return told
+        if told is not None:
+            return refusal(told, language_of(step.state.language))
     return step.page
 
 

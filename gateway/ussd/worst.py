@@ -10,10 +10,13 @@ from gateway.texts.languages import Language
 from gateway.texts.numbers import WEI_PER_DAI, exponent
 from gateway.ussd.facts import (
     AccountFacts,
+    AgentFacts,
     Context,
     HouseholdFacts,
     PaybillFacts,
     PaymentFacts,
+    ReceiptFacts,
+    TaxFacts,
     UsageFacts,
     UseFacts,
 )
@@ -25,6 +28,7 @@ CURRENCIES: Final = ("KES", "XOF")
 _LONG_AGO: Final = NOW - timedelta(days=99)
 _LOCAL_UNITS: Final = 10**9
 _LOCAL_PER_DAI: Final = {"KES": Fraction(100), "XOF": Fraction(600)}
+_AGENT: Final = "LONGAGENT001"
 # As long as an account reference of M-Pesa may be.
 _CODE: Final = "LONG00000001"
 
@@ -89,6 +93,51 @@ class WorstFacts:
         )
         return [payment] * at_most
 
+    def last_receipt(self, household_code: str) -> ReceiptFacts | None:
+        """A credit note of several taxes with the longest signature."""
+        minor = _LOCAL_UNITS * 10 ** exponent(self.currency)
+        taxes = [
+            TaxFacts(name=f"Tax on electricity no {n}", rate_basis_points=1_875, amount_minor=minor)
+            for n in range(1, 4)
+        ]
+        return ReceiptFacts(
+            number="a-rather-long-village/12345678",
+            is_credit_note=True,
+            at=NOW,
+            gross_minor=minor,
+            currency=self.currency,
+            taxes=taxes,
+            signing="signed",
+            url="https://example.org/" + "x" * 180,
+            device="ABCDEFGHIJ" * 4,
+            device_number="12345678/12345678 NC",
+            signature="ABCDEFGHIJKLMNOP" * 4,
+        )
+
+    @property
+    def agent_code(self) -> str:
+        """Somebody with a long code works from this phone."""
+        return _AGENT
+
+    def agent(self) -> AgentFacts:
+        """A float of a thousand million."""
+        minor = 10 ** exponent(self.currency)
+        return AgentFacts(
+            code=_AGENT,
+            currency=self.currency,
+            float_minor=_LOCAL_UNITS * minor,
+            min_cash_minor=10 * minor,
+            max_cash_minor=_LOCAL_UNITS * minor,
+        )
+
+    def float_after(self, amount_minor: int) -> int:
+        """The longest figure, cents and all."""
+        return int(_LOCAL_UNITS * 10 ** exponent(self.currency)) - 1
+
+    def cash_household(self, typed: str) -> str:
+        """Everybody is known."""
+        return _CODE
+
 
 def worst_context(*, currency: str, language: Language) -> Context:
     """A hop that finds everything at its longest; the PINs are not anybody's."""
@@ -107,4 +156,7 @@ def worst_state(*, screen: str, currency: str, language: Language) -> State:
         currency=currency,
         old_pin_hop=0,
         new_pin_hop=1,
+        agent_code=_AGENT,
+        payee_code=_CODE,
+        agent_pin_hop=1,
     )

@@ -11,9 +11,10 @@ from django.db.models import F, Q
 
 from accounts.models import Payment, Rail
 from gateway.providers import collection, notifying
-from gateway.providers.daraja import results
+from gateway.providers.daraja import answering
 from gateway.providers.daraja.callbacks import paybill_notice
 from gateway.providers.interface import Callback, MalformedCallback
+from gateway.providers.notifying import NotYet
 from gateway.sms import inbound
 from gateway.webhooks.models import InboundEvent
 
@@ -33,10 +34,6 @@ WHERE outcome IN ('', 'failed') AND attempts < %s
         + make_interval(secs => %s * power(2, least(attempts, 9))) <= %s
 ORDER BY id LIMIT %s
 """
-
-
-class NotYet(Exception):
-    """The event can't be handled yet; it will be tried again."""
 
 
 def handle(*, event_id: int, at: datetime) -> None:
@@ -103,13 +100,10 @@ def _daraja_confirmation(event: InboundEvent, at: datetime) -> tuple[str, str]:
 
 def _daraja_result(event: InboundEvent, at: datetime) -> tuple[str, str]:
     try:
-        request = results.take(token=event.subject, body=event.body, at=at)
-    except results.TooEarly as error:
+        ignored = answering.take(token=event.subject, body=event.body, at=at)
+    except answering.TooEarly as error:
         raise NotYet(str(error)) from error
-    if request is None:
-        return Outcome.IGNORED, "no question has this token"
-    notifying.answered(request=request, at=at)
-    return Outcome.DONE, ""
+    return (Outcome.IGNORED, ignored) if ignored else (Outcome.DONE, "")
 
 
 def _keep_only(event: InboundEvent, at: datetime) -> tuple[str, str]:

@@ -73,6 +73,13 @@ class Ussd:
             screen, still_open = self._dial(number, text, direct=body.get("direct") is True)
         return json_response({"screen": screen, "open": still_open})
 
+    def call(self, *, phone: str, text: str) -> str:
+        """Dial anew and send the inputs of `text` one by one; returns the last screen."""
+        with self._phone_locks[phone]:
+            self._dial(phone, "", direct=False)
+            screen, _ = self._dial(phone, text, direct=False)
+        return screen
+
     def _dial(self, phone: str, text: str, *, direct: bool) -> tuple[str, bool]:
         session = self._open_session(phone)
         prefixes = _prefixes(text)

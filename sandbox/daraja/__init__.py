@@ -1,1 +1,1 @@
-"""Counterpart of Safaricom's Daraja: prompts (STK), paybill (C2B), statement, reversals, queries."""
+"""Counterpart of Safaricom's Daraja: prompts, paybill, statement, reversals and queries."""

@@ -19,6 +19,7 @@ from sandbox.momo.callbacks import Callbacks
 from sandbox.momo.market import MARKETS
 from sandbox.momo.order import Order, read_order
 from sandbox.momo.wallet import Wallet
+from sandbox.told import Told
 from sandbox.web import Route, json_object, json_response, phone_number, refuse
 
 SCHEMA = """
@@ -89,6 +90,7 @@ class Collection:
         self._access = access
         self._wallet = wallet
         self._callbacks = callbacks
+        self._told_of = Told(context=context, service=SERVICE)
 
     def routes(self) -> list[Route]:
         """Vendor paths and `/simulator/phones/<phone>/prompts`."""
@@ -104,6 +106,7 @@ class Collection:
             ),
             Route("GET", prompts, self.prompts),
             Route("POST", f"{prompts}/<prompt_id>", self.answer),
+            *self._told_of.routes(),
         ]
 
     def request_to_pay(self, request: Request) -> Response:
@@ -192,7 +195,8 @@ class Collection:
         row = self.payment(reference)
         if row is None:
             self._access.not_found()
-        return json_response(_shown(row, notes=("payerMessage", "payeeNote")))
+        shown = _shown(row, notes=("payerMessage", "payeeNote"))
+        return json_response(self._told_of.over(shown, reference=reference))
 
     def payment(self, reference: str) -> sqlite3.Row | None:
         """A request by its reference id."""
@@ -296,7 +300,7 @@ class Collection:
                 topic=TOPIC,
                 url=row["callback_url"],
                 reference=reference,
-                body=_shown(row, notes=("payeeNote",)),
+                body=self._told_of.over(_shown(row, notes=("payeeNote",)), reference=reference),
             )
         return transaction_id
 

@@ -14,6 +14,7 @@ from sandbox.pawapay.callbacks import Callbacks
 from sandbox.pawapay.providers import MMOS, operator_of
 from sandbox.pawapay.wallet import Movement, Wallet
 from sandbox.pawapay.wishes import Wish, deposit_body, wish_of
+from sandbox.told import Told
 from sandbox.web import Route, iso, json_response
 
 SCHEMA = """
@@ -64,6 +65,7 @@ class Deposits:
         self._context = context
         self._wallet = wallet
         self._callbacks = callbacks
+        self._told = Told(context=context, service=SERVICE)
 
     def routes(self) -> list[Route]:
         """The vendor's paths; what the payer does is in prompts.py."""
@@ -71,6 +73,7 @@ class Deposits:
             Route("POST", "/v2/deposits", self.initiate),
             Route("GET", "/v2/deposits/<deposit_id>", self.check),
             Route("POST", "/v2/deposits/resend-callback/<deposit_id>", self.resend),
+            *self._told.routes(),
         ]
 
     def initiate(self, request: Request) -> Response:
@@ -278,7 +281,7 @@ class Deposits:
         if row["status"] == OPEN and MMOS[row["provider"]].auth_type == "REDIRECT_AUTH":
             data["nextStep"] = "REDIRECT_TO_AUTH_URL"
             data["authorizationUrl"] = f"https://wave.example/c/{row['deposit_id']}"
-        return data
+        return self._told.over(data, reference=row["deposit_id"])
 
     def _public_status(self, row: sqlite3.Row) -> str:
         if row["status"] != OPEN:

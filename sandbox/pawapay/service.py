@@ -33,11 +33,12 @@ class Pawapay:
         self._statements = statements.Statements(
             context=context, wallet=own_wallet, callbacks=own_callbacks
         )
+        self.prompts = Prompts(context=context, deposits=self.deposits)
         self._parts = (
             own_wallet,
             signing.Signing(context=context),
             Toolkit(context=context),
-            Prompts(context=context, deposits=self.deposits),
+            self.prompts,
         )
 
     def routes(self) -> list[Route]:

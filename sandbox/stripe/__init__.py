@@ -26,6 +26,7 @@ body:
 | | id may be a payment intent's |
 | `POST charges/<id>/refund` | `{"amount_minor", "reason"}`, both optional: a refund made in the |
 | | dashboard; the id may be a payment intent's |
+| `POST charges/<id>/told` | `{"amount_minor", "currency"}`: what it says was charged from now on |
 | `POST refunds/<id>` | `{"status": "succeeded" or "failed", "failure_reason"}` |
 | `POST disputes/<id>/close` | `{"status": "won" or "lost"}` |
 | `POST payout` | `{"amount" or "amount_minor", "currency"}`: the treasury takes money out |

@@ -57,6 +57,7 @@ class Simulator:
             "/payment_intents/<reference>/settle": self.settle,
             "/charges/<reference>/dispute": self.dispute,
             "/charges/<reference>/refund": self.refund,
+            "/charges/<reference>/told": self.tell,
             "/refunds/<reference>": self.conclude_refund,
             "/disputes/<reference>/close": self.close_dispute,
             "/payout": self.payout,
@@ -139,6 +140,12 @@ class Simulator:
         return self._refunds.give(
             self._charge(reference), amount=_whole(body, "amount_minor"), reason=body.get("reason")
         )
+
+    def tell(self, body: Mapping[str, Any], reference: str) -> Body:
+        """The charge says another amount and currency from now on; nothing else does."""
+        amount, currency = _money(body)
+        charge = self._charge(reference)
+        return self._objects.change(charge["id"], amount=amount, currency=currency)
 
     def _charge(self, reference: str) -> Body:
         intent = self._objects.get(reference, kind="payment_intent")

@@ -1,233 +1,246 @@
-"""What every provider of payments keeps to. A new adapter brings a rig and passes these.
+"""What every provider of payments keeps to: asking, what becomes of it, the statement.
 
-A rig is the payer and the outside of one provider, over its sandbox.
+See test_refund_contract.py for money back and test_callback_contract.py for callbacks; a new
+provider brings a rig (rigs/) and passes all three. docs/adding-a-provider.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import pytest
-from django.utils import timezone
-from pytest_django import Settings
 
-from accounts.models import Household, PaymentAttempt
+from accounts.models import PaymentAttempt
 from accounts.topups import ConfirmedPayment
-from gateway.providers.daraja.provider import shared_client
+from gateway.providers import collection
 from gateway.providers.interface import (
-    Provider,
+    Movement,
     ProviderRefused,
     ProviderUnavailable,
     ProviderUnreachable,
     StatementEntry,
+    UnreadableRow,
 )
-from gateway.providers.registry import provider
-from tests.integration.sandboxed import World, asked, home, hooks, later, today, world
-
-__all__ = ["home", "hooks", "today", "world"]
+from tests.contracts.rigs import Rig
+from tests.contracts.rigs.daraja import DarajaRig
+from tests.contracts.rigs.opening import opened
+from tests.contracts.rigs.rig import HOOKS_URL
 
 pytestmark = pytest.mark.django_db
 
 
-class Rig(Protocol):
-    """One provider's payer and its troubles."""
-
-    def adapter(self, attempt: PaymentAttempt) -> Provider:
-        """The adapter of the attempt's rail."""
-
-    def pay(self) -> None:
-        """The payer says yes."""
-
-    def decline(self) -> None:
-        """The payer says no."""
-
-    def pay_unasked(self, account: str, amount: str) -> str:
-        """Somebody pays to an account without being asked; the reference."""
-
-    def refuses(self, attempt: PaymentAttempt) -> None:
-        """Make the provider refuse the attempt."""
-
-    def is_slow(self) -> None:
-        """The next request is carried out, and answered too late."""
-
-    def is_down(self) -> None:
-        """The next request is answered by an error of the server."""
-
-    def is_unreachable(self) -> None:
-        """Nobody listens any more."""
-
-
-class DarajaRig:
-    """M-Pesa by Daraja."""
-
-    def __init__(self, *, world: World, settings: Settings) -> None:
-        self.world = world
-        self.settings = settings
-
-    def adapter(self, attempt: PaymentAttempt) -> Provider:
-        return provider(rail=attempt.intent.rail)
-
-    def pay(self) -> None:
-        assert self.world.pay()
-
-    def decline(self) -> None:
-        self.world.cancel()
-
-    def pay_unasked(self, account: str, amount: str) -> str:
-        return self.world.paybill(account, amount, silent=True)
-
-    def refuses(self, attempt: PaymentAttempt) -> None:
-        assert attempt.top_up is not None
-        attempt.top_up.phone = "+15551234567"
-
-    def is_slow(self) -> None:
-        self.world.fault("slow_response", seconds=0.7)
-
-    def is_down(self) -> None:
-        self.world.fault("unavailable")
-
-    def is_unreachable(self) -> None:
-        self.settings.DARAJA_URL = "http://127.0.0.1:9/daraja"
-        shared_client.cache_clear()
-
-
-@pytest.fixture(params=["daraja"])
-def rig(world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr("gateway.providers.daraja.client.TIMEOUT_SECONDS", (1, 0.3))
-    yield DarajaRig(world=world, settings=settings)
-    shared_client.cache_clear()
-
-
-@pytest.fixture
-def attempt(rig: Rig, home: Household) -> PaymentAttempt:
-    """An attempt at 500 of the household's currency, not submitted."""
-    return asked(home)
-
-
-def initiate(rig: Rig, attempt: PaymentAttempt) -> None:
-    """Submit, and remember what the provider calls it."""
-    initiated = rig.adapter(attempt).initiate(
-        attempt=attempt, hooks_url="http://product.test/hooks/s", at=later()
-    )
+def initiate(rig: Rig, attempt: PaymentAttempt) -> str:
+    """Ask the payer; what the provider calls it."""
+    initiated = rig.adapter.initiate(attempt=attempt, hooks_url=HOOKS_URL, at=rig.clock())
     attempt.provider_request = initiated.provider_request
+    return initiated.provider_request
 
 
-def statement(
-    rig: Rig, attempt: PaymentAttempt, *, since: datetime | None = None
-) -> list[StatementEntry]:
-    now = timezone.now()
-    return list(
-        rig.adapter(attempt).list_transactions(since=since or now - timedelta(hours=1), until=now)
-    )
+def statement(rig: Rig) -> list[StatementEntry]:
+    """The rows of the last hour."""
+    at = rig.clock()
+    return list(rig.adapter.list_transactions(since=at - timedelta(hours=1), until=at))
 
 
-def test_initiate_returns_what_the_provider_calls_it(rig: Rig, attempt: PaymentAttempt) -> None:
-    initiate(rig, attempt)
-    assert 0 < len(attempt.provider_request) <= 80
+class TestAsking:
+    """`initiate`: the payer is asked once, or nothing happened, or nobody knows."""
+
+    def test_it_returns_what_the_provider_calls_it(self, rig: Rig, attempt: PaymentAttempt) -> None:
+        can = rig.adapter.capabilities
+        initiated = rig.adapter.initiate(attempt=attempt, hooks_url=HOOKS_URL, at=rig.clock())
+        assert 0 < len(initiated.provider_request) <= 80
+        assert bool(initiated.pay_url) == can.pays_on_page
+        if can.names_requests_ahead:
+            assert initiated.provider_request == str(attempt.request_id)
+        assert can.prompts_phone or can.pays_on_page
+        assert len(rig.open_requests()) == 1
+
+    def test_whoever_submits_it_again_asks_nobody_twice(self, rig: Rig) -> None:
+        attempt = rig.submitted()
+        collection.submit(attempt_id=attempt.pk, at=rig.clock())
+        assert len(rig.open_requests()) == 1
+
+    def test_our_id_sent_again_does_nothing_twice(self, rig: Rig, attempt: PaymentAttempt) -> None:
+        can = rig.adapter.capabilities
+        if not (can.names_requests_ahead or can.repeats_safely):
+            assert rig.prompted().provider_request != str(attempt.request_id)
+            return
+        assert initiate(rig, attempt) == initiate(rig, attempt)
+        assert len(rig.open_requests()) == 1
+
+    def test_a_refusal_has_the_providers_code_and_does_nothing(
+        self, rig: Rig, attempt: PaymentAttempt
+    ) -> None:
+        rig.spoil(attempt)
+        with pytest.raises(ProviderRefused) as refusal:
+            initiate(rig, attempt)
+        assert refusal.value.code
+        assert refusal.value.text
+        assert rig.open_requests() == []
+        assert statement(rig) == []
+
+    def test_an_amount_the_rail_cannot_carry_is_refused(self, rig: Rig) -> None:
+        attempt = rig.submitted(amount_minor=rig.odd_minor)
+        assert (attempt.state, rig.open_requests()) == ("failed", [])
+        assert attempt.failure_code not in ("", "unreachable")
+
+    def test_an_answer_that_comes_too_late_leaves_it_unknown(
+        self, rig: Rig, attempt: PaymentAttempt
+    ) -> None:
+        with rig.impatience():
+            # The SDK of Stripe asks twice by itself.
+            rig.fault("slow_response", seconds=0.5, count=2)
+            with pytest.raises(ProviderUnavailable) as unknown:
+                initiate(rig, attempt)
+        assert not isinstance(unknown.value, ProviderUnreachable)
+
+    def test_an_error_of_the_server_leaves_it_unknown(
+        self, rig: Rig, attempt: PaymentAttempt
+    ) -> None:
+        with rig.impatience():
+            rig.fault("unavailable", count=2)
+            with pytest.raises(ProviderUnavailable) as unknown:
+                initiate(rig, attempt)
+        assert not isinstance(unknown.value, ProviderUnreachable)
+
+    def test_a_provider_nobody_reaches_did_nothing(self, rig: Rig, attempt: PaymentAttempt) -> None:
+        with rig.unreachable(), pytest.raises(ProviderUnreachable):
+            initiate(rig, attempt)
 
 
-def test_a_query_before_the_payer_answers_is_not_final(rig: Rig, attempt: PaymentAttempt) -> None:
-    initiate(rig, attempt)
-    answer = rig.adapter(attempt).query(attempt=attempt, at=timezone.now())
-    assert (answer.is_final, answer.is_paid) == (False, False)
+class TestWhatBecameOfIt:
+    """`query`: not final before the payer answers, the same every time after."""
 
+    def test_before_the_payer_answers_nothing_is_final(self, rig: Rig) -> None:
+        answer = rig.adapter.query(attempt=rig.prompted(), at=rig.clock())
+        assert (answer.is_final, answer.is_paid, answer.reference) == (False, False, "")
 
-def test_a_query_after_a_payment_says_paid_every_time(rig: Rig, attempt: PaymentAttempt) -> None:
-    initiate(rig, attempt)
-    rig.pay()
-    answers = [rig.adapter(attempt).query(attempt=attempt, at=later()) for _ in range(2)]
-    assert [(answer.is_final, answer.is_paid) for answer in answers] == [(True, True)] * 2
-
-
-def test_a_query_after_a_refusal_is_final_with_a_code(rig: Rig, attempt: PaymentAttempt) -> None:
-    initiate(rig, attempt)
-    rig.decline()
-    answer = rig.adapter(attempt).query(attempt=attempt, at=timezone.now())
-    assert (answer.is_final, answer.is_paid) == (True, False)
-    assert answer.code
-    assert answer.text
-
-
-def test_a_refusal_has_the_providers_code_and_does_nothing(
-    rig: Rig, attempt: PaymentAttempt
-) -> None:
-    rig.refuses(attempt)
-    with pytest.raises(ProviderRefused) as refusal:
-        initiate(rig, attempt)
-    assert refusal.value.code
-    assert statement(rig, attempt) == []
-
-
-def test_an_amount_the_rail_cannot_carry_is_refused(rig: Rig, attempt: PaymentAttempt) -> None:
-    attempt.intent.amount_minor += 1
-    with pytest.raises(ProviderRefused):
-        initiate(rig, attempt)
-
-
-def test_the_statement_shows_what_was_asked_for_and_what_was_not(
-    rig: Rig, attempt: PaymentAttempt
-) -> None:
-    initiate(rig, attempt)
-    rig.pay()
-    unasked = rig.pay_unasked("kis 0001", "250.50")
-    rows = statement(rig, attempt)
-    assert rows == statement(rig, attempt)
-    told = {}
-    for row in rows:
-        assert isinstance(row, ConfirmedPayment)
-        assert (row.rail, row.currency) == (attempt.intent.rail, attempt.intent.currency)
-        assert row.paid_at.utcoffset() is not None
-        assert abs(row.paid_at - timezone.now()) < timedelta(minutes=1)
-        assert row.top_up is None
-        told[row.reference] = (row.amount_minor, row.account_text)
-    assert told.pop(unasked) == (25_050, "kis 0001")
-    assert list(told.values()) == [(attempt.intent.amount_minor, "KIS0001")]
-
-
-def test_the_statement_is_read_over_any_span(rig: Rig, attempt: PaymentAttempt) -> None:
-    reference = rig.pay_unasked("KIS0001", "80")
-    rows = statement(rig, attempt, since=timezone.now() - timedelta(days=9))
-    assert [row.reference for row in rows] == [reference]
-    assert (
-        list(
-            rig.adapter(attempt).list_transactions(
-                since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 1, 2, tzinfo=UTC)
+    def test_after_a_payment_it_is_paid_every_time(self, rig: Rig) -> None:
+        attempt = rig.prompted()
+        reference = rig.pay(attempt)
+        answers = [rig.adapter.query(attempt=attempt, at=rig.clock()) for _ in range(2)]
+        assert answers[0] == answers[1]
+        told = answers[0]
+        assert (told.is_final, told.is_paid) == (True, True)
+        assert told.reference in (reference, "")
+        if rig.tells_money:
+            assert (told.reference, told.amount_minor, told.currency) == (
+                reference,
+                rig.amount_minor,
+                rig.currency,
             )
+
+    def test_after_a_refusal_it_is_final_with_a_code(self, rig: Rig) -> None:
+        attempt = rig.prompted()
+        rig.decline(attempt)
+        answer = rig.adapter.query(attempt=attempt, at=rig.clock())
+        assert (answer.is_final, answer.is_paid, answer.reference) == (True, False, "")
+        assert answer.code
+        assert answer.text
+
+    def test_an_unanswered_request_that_was_carried_out_is_found_again(self, rig: Rig) -> None:
+        with rig.impatience():
+            rig.fault("slow_response", seconds=0.5, count=2)
+            attempt = rig.submitted()
+        assert attempt.state == "unknown"
+        rig.pay(attempt)
+        rig.pass_time(seconds=30)
+        rig.look()
+        attempt.refresh_from_db()
+        assert attempt.state == "succeeded"
+        assert rig.rail.payments.get().top_up == attempt.top_up
+
+    def test_questions_that_are_not_answered_say_so(self, rig: Rig) -> None:
+        attempt = rig.prompted()
+        with rig.impatience():
+            rig.fault("unavailable", count=2)
+            with pytest.raises(ProviderUnavailable):
+                rig.adapter.query(attempt=attempt, at=rig.clock())
+            rig.fault("slow_response", seconds=0.5, count=2)
+            with pytest.raises(ProviderUnavailable):
+                rig.adapter.query(attempt=attempt, at=rig.clock())
+        with rig.unreachable(), pytest.raises(ProviderUnavailable):
+            rig.adapter.query(attempt=attempt, at=rig.clock())
+
+
+class TestTheStatement:
+    """`list_transactions` and `balance`: the provider's own books."""
+
+    def test_it_shows_a_payment_the_same_every_time(self, rig: Rig) -> None:
+        attempt = rig.prompted()
+        reference = rig.pay(attempt)
+        rows = statement(rig)
+        assert rows == statement(rig)
+        if not rig.adapter.capabilities.has_statement:
+            assert rows == []
+            return
+        paid = [row for row in rows if isinstance(row, ConfirmedPayment)]
+        assert [row.reference for row in paid] == [reference]
+        [row] = paid
+        assert (row.rail, row.amount_minor, row.currency) == (
+            rig.rail,
+            rig.amount_minor,
+            rig.currency,
         )
-        == []
-    )
+        assert row.account_text == rig.home.code
+        assert row.paid_at.utcoffset() is not None
+        assert abs(row.paid_at - rig.clock()) < timedelta(minutes=1)
+        assert row.top_up is None
+        assert not [row for row in rows if isinstance(row, UnreadableRow)]
+
+    def test_what_the_statement_shows_is_credited_once_and_never_again(self, rig: Rig) -> None:
+        payment = rig.paid()
+        rig.look()
+        rig.look()
+        assert list(rig.rail.payments.all()) == [payment]
+
+    def test_it_is_read_over_any_span(self, rig: Rig) -> None:
+        rig.pay(rig.prompted())
+        at = rig.clock()
+        rows = list(rig.adapter.list_transactions(since=at - timedelta(days=9), until=at))
+        assert bool(rows) == rig.adapter.capabilities.has_statement
+        long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+        span = {"since": long_ago, "until": long_ago + timedelta(days=1)}
+        assert list(rig.adapter.list_transactions(**span)) == []
+
+    def test_one_that_is_not_answered_says_so(self, rig: Rig) -> None:
+        if not rig.adapter.capabilities.has_statement:
+            assert statement(rig) == []
+            return
+        with rig.impatience():
+            rig.fault("unavailable", count=2)
+            with pytest.raises(ProviderUnavailable):
+                statement(rig)
+        with rig.unreachable(), pytest.raises(ProviderUnavailable):
+            statement(rig)
+
+    def test_the_balance_is_what_came_in_less_fees_and_what_was_taken_out(self, rig: Rig) -> None:
+        payment = rig.paid()
+        if not rig.adapter.capabilities.tells_amount:
+            assert rig.adapter.balance(at=rig.clock()) is None
+            return
+        kept_minor = payment.amount_minor - payment.fee_minor
+        assert rig.balance() == kept_minor
+        rig.simulate("payout", amount="300", currency=rig.currency)
+        assert rig.balance() == kept_minor - rig.minor("300")
+
+    def test_a_payout_is_a_movement_of_its_own(self, rig: Rig) -> None:
+        rig.paid()
+        rig.simulate("payout", amount="300", currency=rig.currency)
+        rig.pass_time(seconds=2)
+        moved = [row for row in statement(rig) if isinstance(row, Movement)]
+        assert {row.amount_minor for row in moved if row.kind == "payout"} <= {rig.minor("300")}
+        assert not [row for row in moved if row.kind in ("refund", "reversal", "dispute")]
 
 
-def test_an_answer_that_comes_too_late_leaves_it_unknown(rig: Rig, attempt: PaymentAttempt) -> None:
-    rig.is_slow()
-    with pytest.raises(ProviderUnavailable) as unknown:
-        initiate(rig, attempt)
-    assert not isinstance(unknown.value, ProviderUnreachable)
-
-
-def test_an_error_of_the_server_leaves_it_unknown(rig: Rig, attempt: PaymentAttempt) -> None:
-    rig.is_down()
-    with pytest.raises(ProviderUnavailable) as unknown:
-        initiate(rig, attempt)
-    assert not isinstance(unknown.value, ProviderUnreachable)
-
-
-def test_a_provider_nobody_reaches_did_nothing(rig: Rig, attempt: PaymentAttempt) -> None:
-    rig.is_unreachable()
-    with pytest.raises(ProviderUnreachable):
-        initiate(rig, attempt)
-
-
-def test_questions_that_are_not_answered_say_so(rig: Rig, attempt: PaymentAttempt) -> None:
-    initiate(rig, attempt)
-    rig.is_down()
-    with pytest.raises(ProviderUnavailable):
-        rig.adapter(attempt).query(attempt=attempt, at=timezone.now())
-    rig.is_slow()
-    with pytest.raises(ProviderUnavailable):
-        statement(rig, attempt)
-    rig.is_unreachable()
-    with pytest.raises(ProviderUnavailable):
-        statement(rig, attempt)
+@pytest.mark.django_db
+def test_a_paybill_shows_what_nobody_asked_for_too() -> None:
+    with opened(DarajaRig) as rig:
+        assert isinstance(rig, DarajaRig)
+        assert rig.adapter.capabilities.takes_unasked
+        unasked = rig.pay_unasked("kij 0001", "250.50")
+        [row] = statement(rig)
+        assert isinstance(row, ConfirmedPayment)
+        assert (row.reference, row.amount_minor, row.account_text) == (unasked, 25_050, "kij 0001")
+        rig.look()
+        assert rig.rail.payments.get().household == rig.home

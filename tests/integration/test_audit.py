@@ -17,6 +17,8 @@ from accounts import audit
 from accounts.audit.checks import FINDINGS_KEPT
 from settlement.audit.bills import block_start
 from settlement.models import BlockBill, Charge, SettlementBatch
+from tests.integration.fiscal_corruptions import FISCAL_CORRUPTIONS
+from tests.integration.payback_corruptions import PAYBACK_CORRUPTIONS
 from tests.worked_village import WorkedVillage, work
 from tokens.management.commands.audit import CHECKS
 
@@ -132,7 +134,7 @@ CORRUPTIONS: list[tuple[str, str]] = [
         "UPDATE ledger_account SET amount = amount + 1 WHERE kind = 'suspense'",
     ),
     (
-        "succeeded_top_ups_were_paid",
+        "intents_follow_their_payments",
         "UPDATE accounts_payment SET top_up_id = NULL WHERE top_up_id IS NOT NULL",
     ),
     (
@@ -318,6 +320,8 @@ CORRUPTIONS: list[tuple[str, str]] = [
         " WHERE kind = 'pool' AND name = 'grant')",
     ),
 ]
+
+CORRUPTIONS += FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
 
 # What the database itself would refuse: taken away first, inside the transaction that is undone.
 GUARDED = (

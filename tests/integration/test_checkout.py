@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import Household, PaymentAttempt, Pledge, Rail, TopUp
@@ -33,7 +34,8 @@ def cards(home: Household) -> Rail:
     return rail
 
 
-def text(answer: HttpResponse) -> str:
+def text(answer: HttpResponseBase) -> str:
+    assert isinstance(answer, HttpResponse)
     return answer.content.decode()
 
 

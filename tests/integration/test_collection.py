@@ -234,20 +234,23 @@ def test_somebody_elses_receipt_stays_theirs(
     assert of(attempt).state == "succeeded"
 
 
-def test_a_receipt_that_the_statement_gives_to_somebody_else_is_reported(
+def test_a_receipt_that_nobody_was_credited_for_yet_is_not_taken_from_its_payer(
     world: World, home: Household, today: Village
 ) -> None:
-    today.household("KIS0002", phone="+254711000002")
+    neighbour = today.household("KIS0002", phone="+254711000002")
     theirs = world.paybill("KIS0002", "500", phone="+254711000002")
     attempt = prompted(home)
-    world.pay()
+    ours = world.pay()
     world.hooks.json(f"daraja/stk/{attempt.token}", _callback(attempt, receipt=theirs))
     handle_events()
-    assert Payment.objects.get(reference=theirs).household == home
+    assert (of(attempt).state, of(attempt).has_mismatch) == ("awaiting_reference", True)
+    assert not Payment.objects.exists()
 
     pull()
-    assert theirs in StatementCursor.objects.get().last_failure
-    assert "came again for 'KIS0002'" in StatementCursor.objects.get().last_failure
+    collection.poll_due(clock=lambda: later(minutes=5))
+    assert Payment.objects.get(reference=theirs).household == neighbour
+    assert Payment.objects.get(reference=ours).top_up == of(attempt).top_up
+    assert StatementCursor.objects.get().last_failure == ""
 
 
 def test_a_request_of_another_attempt_is_not_taken_for_ours(world: World, home: Household) -> None:
@@ -340,7 +343,7 @@ def test_a_statement_of_many_pages_is_read_to_its_end(
     world: World, home: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sandbox.daraja.pull.PAGE_ROWS", 3)
-    monkeypatch.setattr("gateway.providers.daraja.provider.PULL_PAGE_ROWS", 3)
+    monkeypatch.setattr("gateway.providers.daraja.statement.PULL_PAGE_ROWS", 3)
     receipts = {world.paybill("KIS0001", "10", silent=True) for _ in range(9)}
     assert pull() == 9
     assert set(Payment.objects.values_list("reference", flat=True)) == receipts
@@ -410,7 +413,7 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(
 ) -> None:
     usual = {"trxDate": "2026-11-20T10:00:00Z", "billreference": "KIS0001", "msisdn": 254711000001}
     rows = [{**usual, **row} if isinstance(row, dict) else row for row in ROWS]
-    monkeypatch.setattr(DarajaProvider, "_page", lambda self, **_: rows)
+    monkeypatch.setattr("gateway.providers.daraja.statement.page", lambda **_: rows)
     assert pull() == 2
     assert set(Payment.objects.values_list("reference", "amount_minor", "household__code")) == {
         ("GOOD000001", 1_000, "KIS0001"),

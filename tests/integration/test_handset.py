@@ -208,13 +208,13 @@ class TestPages:
         browser.press("dial", entry="*384*4826*3*500*1#")
         phone.wait_for_prompt()
         browser.open("/handset/+254711000001/")
-        assert "M-Pesa: pay KES 500?" in browser.page
+        assert "Mobile money: pay KES 500?" in browser.page
         browser.press("pay", pin=MPESA_PIN)
         assert browser.notice == "The service request is processed successfully."
         message = phone.wait_for_message("KES 500 received for KIS0001.")
         browser.open("/handset/+254711000001/")
         assert message in unescape(browser.page)
-        assert "M-Pesa: pay" not in browser.page
+        assert "Mobile money: pay" not in browser.page
 
     @pytest.mark.usefixtures("worker")
     def test_it_pays_a_paybill_and_sends_an_sms(self, browser: Browser, phone: Phone) -> None:

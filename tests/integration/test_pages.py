@@ -224,10 +224,10 @@ def test_a_second_look_takes_few_queries_and_a_first_one_not_many(
 def test_the_list_takes_as_many_queries_for_one_site_as_for_many(
     kisima: LivingVillage, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         _page("/")
     neighbour(at=kisima.at)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         _page("/")
 
 

@@ -336,3 +336,11 @@ def test_a_key_that_stripe_does_not_know_is_a_refusal(
     attempt = attempts.load(attempt_id=top_up(home, cards).pk)
     with pytest.raises(ProviderRefused):
         provider(rail=cards).initiate(attempt=attempt, hooks_url="", at=timezone.now())
+
+
+def test_a_statement_is_read_seldom_where_nobody_pays_unasked(world: World, cards: Rail) -> None:
+    now = timezone.now()
+    assert collection.is_pull_due(rail=cards, at=now)
+    collection.pull(rail=cards, at=now)
+    assert not collection.is_pull_due(rail=cards, at=now + timedelta(minutes=14))
+    assert collection.is_pull_due(rail=cards, at=now + timedelta(minutes=16))

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import pins
-from accounts.models import Household, HouseholdSite, TopUp, TopUpAttempt
+from accounts.models import Household, HouseholdSite, PaymentAttempt, TopUp
 from gateway.providers.tasks import submit_attempt
 from gateway.ussd import sessions
 from gateway.webhooks.models import InboundEvent
@@ -130,7 +130,7 @@ class TestSessions:
         monkeypatch.setattr(submit_attempt, "delay", delay)
         with django_capture_on_commit_callbacks(execute=True):
             assert "payment prompt for KES 500" in hooks.dial("3*500*1")
-        attempt = TopUpAttempt.objects.get()
+        attempt = PaymentAttempt.objects.get()
         assert attempt.next_poll_at is not None
         assert attempt.next_poll_at <= timezone.now()
 
@@ -140,7 +140,7 @@ class TestSessions:
         hooks.dial("3*500*1")
         assert "payment prompt for" not in hooks.dial("3*600*1")
         assert TopUp.objects.count() == 1
-        TopUpAttempt.objects.update(created_at=later(seconds=-61))
+        PaymentAttempt.objects.update(created_at=later(seconds=-61))
         assert "payment prompt for KES 600" in hooks.dial("3*600*1")
 
     def test_direct_dialling_needs_one_hop(self, hooks: Hooks, home: Household) -> None:
@@ -162,7 +162,7 @@ class TestRepeats:
                 if is_cache_lost:
                     cache.clear()
             assert len(answers) == 1, text
-        assert TopUp.objects.count() == TopUpAttempt.objects.count() == 1
+        assert TopUp.objects.count() == PaymentAttempt.objects.count() == 1
 
     def test_a_session_lost_before_its_last_hop_goes_on(
         self, hooks: Hooks, home: Household

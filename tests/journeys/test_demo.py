@@ -8,11 +8,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import amounts
-from accounts.models import Household, JournalEntry, Payment, Site
+from accounts.models import Household, JournalEntry, Payment, PaymentAttempt, Site
 from gateway.demo import history
+from gateway.demo.kisima import KISIMA
+from gateway.demo.management.commands import load_demo
 from settlement.models import Price, QuarantinedReading, Reading
 from tests.over_http import Outside
 
@@ -31,17 +34,24 @@ def test_the_demo_lives_its_past_and_every_invariant_holds(
 ) -> None:
     call_command("load_demo", stdout=StringIO())
 
-    site = Site.objects.get(slug="kisima")
-    assert Payment.objects.filter(state="credited").count() == 30
-    assert Reading.objects.filter(site=site).count() >= 30 * 110
-    assert Price.objects.filter(site=site).count() >= 120
     assert not QuarantinedReading.objects.filter(reason="no_price").exists()
-    assert sum(amounts.pools(site=site).values()) > 0
-    for code in ("KIS0001", "KIS0009"):
-        stood = amounts.of_household(household=Household.objects.get(code=code))
-        assert stood.funds_wei > 0
-        assert stood.arrears_wei == 0
-        assert stood.impact_tokens_wei > 0
+    for slug, currency, language in (("kisima", "KES", "en"), ("lofe", "XOF", "fr")):
+        site = Site.objects.get(slug=slug)
+        payments = Payment.objects.filter(state="credited", site=site, currency=currency)
+        assert payments.count() == 30
+        assert all(payment.paid_at < timezone.now() - history.SPAN for payment in payments)
+        assert Reading.objects.filter(site=site).count() >= 30 * 110
+        assert Price.objects.filter(site=site).count() >= 120
+        assert sum(amounts.pools(site=site).values()) > 0
+        homes = Household.objects.filter(sites__site=site).order_by("code")
+        assert homes[0].language == language
+        for household in (*homes[:9],):
+            stood = amounts.of_household(household=household)
+            assert stood.funds_wei > 0
+            assert stood.arrears_wei == 0
+            assert stood.impact_tokens_wei > 0
+    assert not PaymentAttempt.objects.exclude(state="succeeded").exists()
+    assert outside.callbacks("pawapay") == []
     report = StringIO()
     call_command("audit", "--json", stdout=report, stderr=StringIO())
     assert json.loads(report.getvalue())["ok"] is True
@@ -54,7 +64,25 @@ def test_loading_the_demo_again_changes_nothing(outside: Outside, short_past: No
     call_command("load_demo", stdout=StringIO())
 
     assert JournalEntry.objects.count() == before
-    assert Household.objects.count() == 30
+    assert Household.objects.count() == 60
+
+
+def test_a_demo_of_an_earlier_release_gets_the_villages_it_lacks(
+    outside: Outside, short_past: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_demo, "VILLAGES", (KISIMA,))
+    call_command("load_demo", stdout=StringIO())
+    assert [site.slug for site in Site.objects.all()] == ["kisima"]
+    kisima = Reading.objects.count()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(history, "SPAN", timedelta(hours=2))
+    call_command("load_demo", stdout=StringIO())
+
+    lofe = Site.objects.get(slug="lofe")
+    assert Reading.objects.exclude(site=lofe).count() == kisima
+    assert Payment.objects.filter(site=lofe, state="credited").count() == 30
+    assert {site.operator.slug for site in Site.objects.all()} == {"jua"}
 
 
 def test_the_demo_is_refused_outside_of_script_server(db: None, settings: Settings) -> None:

@@ -185,6 +185,21 @@ def test_a_payment_is_credited_once_however_its_callback_comes(
     assert_credited_once(outside, phone_messages=phone.messages())
 
 
+def test_where_the_statement_lags_the_receipts_status_credits_within_ten_seconds(
+    kisima: Village, outside: Outside
+) -> None:
+    kisima.household("KIS0001")
+    outside.set_daraja(statement_delay_seconds=3_600)
+    phone = outside.phone()
+    phone.dial("3*500*1")
+    answer = phone.answer(phone.wait_for_prompt(), pin=MPESA_PIN)
+    began_at = timezone.now()
+    phone.wait_for_message(answer["receipt"])
+    assert timezone.now() - began_at < timedelta(seconds=10)
+    assert {row["topic"] for row in outside.callbacks("daraja")} == {"stk", "status"}
+    assert_credited_once(outside, phone_messages=phone.messages())
+
+
 def test_a_callback_that_overtakes_the_providers_answer_is_credited_once(
     kisima: Village, outside: Outside
 ) -> None:
@@ -209,7 +224,9 @@ def test_the_janitor_finds_a_payment_whose_callback_never_came(
 
     def paid_state() -> bool:
         # Time passes: every open question is due again.
-        PaymentAttempt.objects.filter(next_poll_at__isnull=False).update(next_poll_at=timezone.now())
+        PaymentAttempt.objects.filter(next_poll_at__isnull=False).update(
+            next_poll_at=timezone.now()
+        )
         return PaymentAttempt.objects.filter(state="succeeded").exists()
 
     eventually(paid_state, beat=[poll_attempts, pull_payments])

@@ -10,10 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from tests.sandbox.conftest import PHONE, DarajaClient, MovableClock, Product, StartSandbox
+from tests.sandbox.pawapay_merchant import Merchant, payer
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -62,6 +64,30 @@ def test_villagers_from_the_tenth_on_pay_and_answer_by_themselves(
     accounts = {body["BillRefNumber"] for body in confirmations}
     assert accounts == {f"KIS{number:04d}" for number in range(10, 31)}
     assert all(50 <= int(body["TransAmount"]) <= 300 for body in confirmations)
+
+
+def test_villagers_of_lofe_dial_for_a_prompt_and_answer_it(
+    start_sandbox: StartSandbox, product: Product, clock: MovableClock
+) -> None:
+    _, url = start_sandbox(autopilot=True)
+    pawapay = Merchant(url=f"{url}/pawapay")
+    villager = pawapay.accepted(payer=payer("221770000010", "ORANGE_SEN"))
+    own = pawapay.accepted()
+    clock.move(seconds=10)
+    [told] = product.wait_for("pawapay")
+    assert told["depositId"] == villager
+    assert [prompt["id"] for prompt in pawapay.prompts()] == [own]
+    clock.move(seconds=6 * 3600)
+    last_hops: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 20
+    while len(last_hops) < 21:
+        assert time.monotonic() < deadline, last_hops
+        time.sleep(0.05)
+        hops = [body for body in product.bodies("ussd") if body["text"].endswith("*1")]
+        last_hops = [body for body in hops if body["text"].count("*") == 2]
+    phones = {body["phoneNumber"] for body in last_hops}
+    assert phones == {f"+2217700000{number:02d}" for number in range(10, 31)}
+    assert all(200 <= int(body["text"].split("*")[1]) <= 1_500 for body in last_hops)
 
 
 def test_many_phones_at_once_lose_no_message(sandbox_url: str, product: Product) -> None:

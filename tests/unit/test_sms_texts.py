@@ -15,14 +15,17 @@ from gateway.texts.languages import LANGUAGES, Language
 from gateway.texts.sms import SMS
 from gateway.ussd.facts import PaymentFacts
 from gateway.ussd.worst import NOW
-from tests.unit.ussd_people import AMINAS_ACCOUNT, People
+from tests.unit.ussd_people import AMINAS_ACCOUNT, AMINAS_RECEIPT, People
 
 # Parameters of all kinds at once: each kind takes its own.
 USUAL: dict[str, Any] = {
+    "local_per_dai": "129.87000000",
     "household_code": "KIS0001",
     "currency": "KES",
     "amount_minor": 500_00,
     "receipt": "SGH7XK2P1Q",
+    "agent_code": "AG01",
+    "float_minor": 19_500_00,
     "funds_minor": 1_234_56,
     "funds_wei": 9_532_895_752_895_752_895,
     "arrears_taken_minor": 150_00,
@@ -49,13 +52,26 @@ USUAL: dict[str, Any] = {
         {"day": "2026-11-22", "amount_minor": 500_00, "currency": "KES", "receipt": "SGH7XK2P1Q"},
         {"day": "2026-11-02", "amount_minor": 50_50, "currency": "KES", "receipt": "SGH7XK2P1P"},
     ],
+    "number": "kisima/12",
+    "is_credit_note": False,
+    "day": "2026-11-22",
+    "gross_minor": 500_00,
+    "taxes": [{"name": "VAT", "rate_basis_points": 1_600, "amount_minor": 68_97}],
+    "signing": "signed",
+    "device": "KRACU0000000001",
+    "device_number": "12/15 NS",
+    "signature": "QUII27MATATSHFRB",
+    "url": "https://example.org/receipts/1/",
 }
 HUGE = 10**9 * 100
 WORST: dict[str, Any] = {
     **USUAL,
+    "local_per_dai": "1000000000",
     "household_code": "LONG00000001",
     "amount_minor": HUGE,
     "receipt": "ABCDEFGHIJ12345",
+    "agent_code": "LONGAGENT001",
+    "float_minor": HUGE,
     "funds_minor": HUGE,
     "funds_wei": 10**25,
     "arrears_taken_minor": HUGE,
@@ -81,7 +97,17 @@ WORST: dict[str, Any] = {
         }
     ]
     * 4,
+    "number": "a-rather-long-village/12345678",
+    "is_credit_note": True,
+    "gross_minor": HUGE,
+    "taxes": [{"name": "Tax on electricity no 1", "rate_basis_points": 1_875, "amount_minor": HUGE}]
+    * 6,
+    "device": "ABCDEFGHIJ" * 4,
+    "device_number": "12345678/12345678 NC",
+    "signature": "ABCDEFGHIJKLMNOP" * 4,
+    "url": "https://example.org/" + "x" * 180,
 }
+TWO_PARTS = {"fiscal_receipt_reply"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -101,7 +127,7 @@ def test_no_message_was_cut_in_the_middle_of_a_sentence(kind: str, language: str
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_usual_message_loses_nothing_and_costs_one_sms(kind: str, language: str) -> None:
-    assert segments(render(kind, USUAL, language)) == 1
+    assert segments(render(kind, USUAL, language)) == (2 if kind in TWO_PARTS else 1)
 
 
 def test_a_receipt_tells_amount_receipt_arrears_funds_and_days() -> None:
@@ -125,6 +151,34 @@ def test_a_receipt_needs_neither_arrears_nor_days() -> None:
     assert render("top_up_credited", params, "en") == (
         "KES 500 received for KIS0001. Receipt SGH7XK2P1Q. Balance KES 1,234."
     )
+
+
+def test_a_payment_given_or_taken_back_tells_what_is_left() -> None:
+    assert render("payment_refunded", USUAL, "en") == (
+        "KES 500 paid for KIS0001 was given back to the payer. Receipt SGH7XK2P1Q. "
+        "Balance KES 1,234. About 12 days, 34.5 kWh."
+    )
+    assert render("payment_reversed", USUAL, "fr") == (
+        "Paiement de 500 KES pour KIS0001 repris par le payeur ou sa banque. "
+        "Référence SGH7XK2P1Q. Solde 1 234 KES. Environ 12 jours, 34,5 kWh."
+    )
+    long = {**USUAL, "receipt": "ch_3QABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"}
+    assert render("payment_reversed", long, "sw").startswith(
+        "Malipo ya KES 500 kwa KIS0001 yamechukuliwa tena na mlipaji au benki yake."
+    )
+
+
+def test_an_agent_is_told_what_was_taken_and_what_the_float_holds() -> None:
+    assert render("agent_took_cash", USUAL, "en") == (
+        "You took KES 500 in cash for KIS0001. Receipt SGH7XK2P1Q. Your float is KES 19,500."
+    )
+    long = {**WORST, "receipt": "LONGAGENT001-ABCDEFGHIJKL"}
+    for language in LANGUAGES:
+        text = render("agent_took_cash", long, language)
+        assert "LONGAGENT001-ABCDEFGHIJKL" in text
+        assert "LONG00000001" in text
+    assert render("float_reply", USUAL, "fr") == "AG01 : votre avance est de 19 500 KES."
+    assert render("float_reply", USUAL, "sw") == "AG01: salio la wakala KES 19,500."
 
 
 @pytest.mark.parametrize(
@@ -182,8 +236,45 @@ def test_the_last_payments_are_listed() -> None:
     )
 
 
+def test_a_fiscal_receipt_tells_taxes_link_and_signature() -> None:
+    assert render("fiscal_receipt_reply", USUAL, "en") == (
+        "KIS0001: receipt kisima/12 of 22/11/2026, KES 500. Tax in it: VAT 16% KES 68.97. "
+        "https://example.org/receipts/1/ Signed KRACU0000000001 12/15 NS QUII27MATATSHFRB."
+    )
+    assert render("fiscal_receipt_reply", {**USUAL, "signing": "waiting"}, "fr") == (
+        "KIS0001 : ticket kisima/12 du 22/11/2026, 500 KES. Dont taxes : VAT 16 % 68,97 KES. "
+        "https://example.org/receipts/1/ Pas encore signé par le fisc."
+    )
+    unsigned = {**USUAL, "signing": "unsigned", "is_credit_note": True}
+    assert render("fiscal_receipt_reply", unsigned, "sw") == (
+        "KIS0001: hati ya marejesho kisima/12 ya 22/11/2026, KES 500 zimerudishwa. "
+        "Kodi ndani yake: VAT 16% KES 68.97. "
+        "https://example.org/receipts/1/ Tunza ujumbe huu kama risiti."
+    )
+    assert "no tax receipt yet" in render("fiscal_receipt_reply", {**USUAL, "number": None}, "en")
+
+
+def test_a_long_receipt_gives_up_its_link_first_and_then_the_names_of_its_taxes() -> None:
+    text = render("fiscal_receipt_reply", WORST, "en")
+    assert "https" not in text
+    assert "Tax in it: KES 6,000,000,000." in text
+    assert text.endswith("ABCDEFGHIJKLMNOP.")
+
+
 def test_a_change_of_rate_says_that_the_balance_stays() -> None:
-    assert "still KES 1,234: you lose nothing." in render("rate_compensation", USUAL, "en")
+    text = render("rate_compensation", USUAL, "en")
+    assert text.endswith("still KES 1,234: you lose nothing. You owe KES 100.")
+    assert "owe" not in render("rate_compensation", {**USUAL, "arrears_minor": 0}, "en")
+
+
+def test_a_rate_that_is_to_come_is_told_with_its_day() -> None:
+    assert render("rate_published", USUAL, "en") == (
+        "From 22/11/2026 on 1 DAI is KES 129.87. The balance of KIS0001 in local money will not "
+        "shrink: you lose nothing."
+    )
+    assert "1 DAI vaut 129,87 KES." in render("rate_published", USUAL, "fr")
+    coarse = {**USUAL, "currency": "XOF", "local_per_dai": "604.50000000"}
+    assert "DAI 1 ni FCFA 604.50." in render("rate_published", coarse, "sw")
 
 
 def test_without_a_paybill_the_operator_takes_the_money() -> None:
@@ -202,6 +293,11 @@ def test_the_replies_are_made_from_the_facts_of_the_screens() -> None:
     assert render("last_payments_reply", replies.last_payments("KIS0001", [payment]), "en") == (
         "KIS0001 payments: 31/12 KES 500 SGH7XK2P1Q."
     )
+    receipt = replies.fiscal_receipt("KIS0001", AMINAS_RECEIPT)
+    assert render("fiscal_receipt_reply", receipt, "en") == render(
+        "fiscal_receipt_reply", USUAL, "en"
+    )
+    assert replies.fiscal_receipt("KIS0001", None)["number"] is None
     assert render("amount_wrong", replies.amount_wrong(AMINAS_ACCOUNT), "en") == (
         "Send TOPUP and an amount from KES 10 to KES 150,000, like TOPUP 10."
     )

@@ -109,3 +109,18 @@ def test_an_amount_is_read_only_if_it_is_sure(text: str, units: int | None) -> N
 
 def test_a_language_we_do_not_speak_is_english() -> None:
     assert [language_of(code) for code in ("fr", " SW", "de", "")] == ["fr", "sw", "en", "en"]
+
+
+@pytest.mark.parametrize(
+    ("basis_points", "language", "text"),
+    [
+        (1_600, "en", "16%"),
+        (1_600, "fr", "16 %"),
+        (1_870, "sw", "18.7%"),
+        (1_875, "fr", "18,75 %"),
+        (5, "en", "0.05%"),
+        (0, "en", "0%"),
+    ],
+)
+def test_a_rate_has_the_decimals_it_needs(basis_points: int, language: Language, text: str) -> None:
+    assert numbers.percent(basis_points, language=language) == text

@@ -8,16 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.sms.gsm import not_gsm7, septets
-from gateway.ussd.effects import ChangePin, StartTopUp
+from gateway.ussd.effects import ChangePin, StartTopUp, TakeCash
 from gateway.ussd.engine import MAX_HOPS, Step, advance, dial, inputs, replay, step
-from gateway.ussd.facts import Context, HouseholdFacts, PaymentFacts
+from gateway.ussd.facts import AgentFacts, Context, HouseholdFacts, PaymentFacts
 from gateway.ussd.redaction import redact
 from gateway.ussd.state import State
-from tests.unit.ussd_people import AMINAS_ACCOUNT, NOW, People
+from tests.unit.ussd_people import AGENT, AMINAS_ACCOUNT, NOW, People
 
 WEI = st.integers(min_value=0, max_value=10**30)
 
 CODES = st.from_regex(r"[A-Z]{3}[0-9]{4,9}", fullmatch=True)
+
+
+@st.composite
+def agents(draw: st.DrawFn) -> AgentFacts | None:
+    """Often nobody; otherwise an agent with any float."""
+    if draw(st.booleans()):
+        return None
+    return replace(
+        AGENT,
+        currency=draw(st.sampled_from(["KES", "XOF"])),
+        float_minor=draw(WEI),
+        is_open=draw(st.integers(0, 3)) > 0,
+    )
 
 
 @st.composite
@@ -52,6 +65,7 @@ def phones(draw: st.DrawFn) -> Context:
             language=language,
             help_phone=draw(st.none() | st.just("+254711999999")),
             payments=[payment] * draw(st.integers(0, 4)),
+            works_for=draw(agents()),
         ),
         now=NOW,
     )
@@ -59,6 +73,7 @@ def phones(draw: st.DrawFn) -> Context:
 
 TYPED = st.lists(
     st.sampled_from(["0", "1", "2", "3", "4", "5", "9", "500", "4826", "7391", ""])
+    | st.sampled_from(["6", "7", "KIS0001", "kis0002", "KIS9999"])
     | st.text(max_size=12).map(lambda text: text.replace("*", "")),
     max_size=12,
 )
@@ -122,6 +137,9 @@ def test_what_a_session_asks_for_is_always_within_the_rules(
 ) -> None:
     codes = {household.code for household in context.facts.households}
     for effect in advance(None, "*".join(typed), context).effects:
+        if isinstance(effect, TakeCash):
+            check_cash(effect, context, typed=typed)
+            continue
         assert effect.household_code in codes
         if isinstance(effect, StartTopUp):
             account = context.facts.account(effect.household_code)
@@ -133,3 +151,34 @@ def test_what_a_session_asks_for_is_always_within_the_rules(
             assert effect.new_pin in typed
             redacted = redact("*".join(typed))
             assert effect.new_pin not in redacted.split("*")
+
+
+def check_cash(effect: TakeCash, context: Context, *, typed: list[str]) -> None:
+    """Only an open agent takes it, for a code that was typed, as far as limits and float go."""
+    agent = context.facts.agent()
+    assert agent.is_open
+    assert agent.code == context.facts.agent_code
+    assert effect.household_code in {part.strip().upper().replace(" ", "") for part in typed}
+    assert agent.min_cash_minor <= effect.amount_minor <= agent.max_cash_minor
+    assert effect.amount_minor <= agent.float_minor
+    assert effect.pin in [part.strip().removesuffix("#") for part in typed]
+    # The same digits may stand there as an amount, but never as often.
+    text = "*".join(typed)
+    assert redact(text).count(effect.pin) < text.count(effect.pin)
+
+
+CASH = st.lists(
+    st.sampled_from(["6", "6", "KIS0001", "500", "1", "1", "4826", "0", "KIS0002"]), max_size=9
+)
+
+
+@settings(deadline=None)
+@given(CASH)
+def test_an_agents_session_asks_for_nothing_but_cash_within_the_rules(more: list[str]) -> None:
+    context = Context(facts=People(members=(), works_for=AGENT), now=NOW)
+    typed = ["6", "KIS0001", *more]
+    taken = advance(None, "*".join(typed), context)
+    check_page(taken)
+    for effect in taken.effects:
+        assert isinstance(effect, TakeCash)
+        check_cash(effect, context, typed=typed)

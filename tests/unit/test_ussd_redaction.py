@@ -20,6 +20,13 @@ from gateway.ussd.redaction import redact
         ("7*5*2*48*4826", "7*5*2**********"),
         ("4*5*0*5*2*secret#", "4*5*0*5*2*****"),
         ("5*2*0*0*3*500*1", "5*2*0*0*3*500*1"),
+        ("6*KIS0001*5000*1*2580", "6*KIS0001*5000*1*****"),
+        ("6*kis 0001*500*1*25*2580", "6*kis 0001*500*1" + 2 * "*****"),
+        ("2*6*KIS0001*1500*1*2580", "2*6*KIS0001*1500*1*****"),
+        ("6*KIS0001*500*0*6*KIS0001*500*1*2580", "6*KIS0001*500*0*6*KIS0001*500*1*****"),
+        ("6*KIS0001*500*2580", "6*KIS0001*500*****"),
+        ("6*2580*7391", "6" + 2 * "*****"),
+        ("6*6*2580", "6*6*****"),
     ],
 )
 def test_pins_are_masked_wherever_the_tree_asks_for_them(text: str, redacted: str) -> None:
@@ -41,13 +48,13 @@ def test_where_the_text_leaves_it_open_too_much_is_masked_rather_than_too_little
     assert redact("5*9*2*5*2*4826") == "5*9*2" + 3 * "*****"
 
 
-@given(st.text(alphabet="0123459*#a¡ \0", max_size=40))
+@given(st.text(alphabet="01234569*#aK¡ \0", max_size=40))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
 @given(
-    before=st.lists(st.sampled_from(["0", "1", "2", "3", "5", "9", "7"]), max_size=6),
+    before=st.lists(st.sampled_from(["0", "1", "2", "3", "5", "6", "9", "7", "KIS1"]), max_size=6),
     pins=st.lists(st.from_regex(r"[0-9]{4}", fullmatch=True), min_size=1, max_size=3),
 )
 def test_a_pin_after_five_and_two_is_masked_whatever_came_before(

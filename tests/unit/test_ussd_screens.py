@@ -11,6 +11,7 @@ from gateway.ussd.engine import advance
 from gateway.ussd.facts import PaymentFacts, local_minor
 from tests.unit.ussd_people import (
     AMINAS_ACCOUNT,
+    AMINAS_RECEIPT,
     DAI,
     FATOU,
     FATOUS_ACCOUNT,
@@ -151,3 +152,25 @@ def test_a_household_without_payments_is_told_so() -> None:
 def test_a_name_with_letters_outside_gsm7_is_still_sent() -> None:
     people = People(members=(replace(FATOU, name="Ñdèye Ŋ"), replace(JUMA, name="王")))
     assert text_of("", people).split("\n")[1:3] == ["1 LOF0001 Ñdèye N", "2 KIS0002 ?"]
+
+
+def test_the_last_receipt_tells_its_taxes_and_its_signature() -> None:
+    people = People(receipt=AMINAS_RECEIPT)
+    assert text_of("5*5", people).split("\n") == [
+        "Receipt kisima/12",
+        "22/11/2026 KES 500",
+        "VAT 16% KES 68.97",
+        "12/15 NS",
+        "QUII27MATATSHFRB",
+    ]
+    waiting = People(members=(JUMA,), receipt=replace(AMINAS_RECEIPT, signing="waiting"))
+    assert text_of("5*5", waiting).split("\n")[-1] == ("Bado haijatiwa sahihi na mamlaka ya kodi.")
+    note = replace(AMINAS_RECEIPT, signing="unsigned", is_credit_note=True, taxes=())
+    assert text_of("5*5", People(members=(FATOU,), receipt=note)).split("\n") == [
+        "Avoir kisima/12",
+        "22/11/2026 500 KES",
+    ]
+
+
+def test_without_a_receipt_the_screen_says_so() -> None:
+    assert text_of("5*5") == "No tax receipt yet."

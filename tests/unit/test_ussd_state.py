@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.ussd.effects import ChangePin
+from gateway.ussd.effects import ChangePin, TakeCash
 from gateway.ussd.state import START, BadState, State
 
 
@@ -12,7 +12,8 @@ def test_a_state_comes_back_from_json_as_it_was() -> None:
     state = State(
         screen="pin_again", language="sw", household_code="KIS0001", shared_phone=True,
         accounts_page=2, amount_minor=50_000, currency="KES", old_pin_hop=2, new_pin_hop=3,
-        wrong_tries=1, hops=4, ended=False,
+        agent_code="AG01", payee_code="KIS0002", agent_pin_hop=3, wrong_tries=1, hops=4,
+        ended=False,
     )  # fmt: skip
     assert State.from_json(state.to_json()) == state
     assert State.from_json(START.to_json().encode()) == START
@@ -38,6 +39,7 @@ def test_what_is_no_state_is_refused(text: str | bytes) -> None:
         ("screen", "x" * 65),
         ("ended", 1),
         ("old_pin_hop", "4826"),
+        ("agent_pin_hop", "4826"),
         ("amount_minor", None),
         ("pin", "4826"),
     ],
@@ -50,8 +52,9 @@ def test_a_state_with_a_wrong_field_is_refused(name: str, value: object) -> None
 
 
 def test_a_pin_is_never_in_the_repr_of_its_effect() -> None:
-    effect = ChangePin(household_code="KIS0001", old_pin="4826", new_pin="7391")
-    for text in (repr(effect), str(effect), f"{effect}", repr((effect,))):
+    change = ChangePin(household_code="KIS0001", old_pin="4826", new_pin="7391")
+    take = TakeCash("KIS0001", amount_minor=500, currency="KES", language="en", pin="4826")
+    for text in (repr(change), str(change), f"{change}", repr((change,)), repr(take)):
         assert "4826" not in text
         assert "7391" not in text
         assert "****" in text

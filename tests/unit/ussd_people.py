@@ -7,10 +7,13 @@ from fractions import Fraction
 
 from gateway.ussd.facts import (
     AccountFacts,
+    AgentFacts,
     Context,
     HouseholdFacts,
     PaybillFacts,
     PaymentFacts,
+    ReceiptFacts,
+    TaxFacts,
     UsageFacts,
     UseFacts,
 )
@@ -46,6 +49,29 @@ FATOUS_ACCOUNT = replace(
 )
 
 
+AGENT = AgentFacts(
+    code="AG01",
+    currency="KES",
+    float_minor=20_000_00,
+    min_cash_minor=10_00,
+    max_cash_minor=5_000_00,
+)
+
+AMINAS_RECEIPT = ReceiptFacts(
+    number="kisima/12",
+    is_credit_note=False,
+    at=NOW,
+    gross_minor=500_00,
+    currency="KES",
+    taxes=[TaxFacts(name="VAT", rate_basis_points=1_600, amount_minor=68_97)],
+    signing="signed",
+    url="https://example.org/receipts/1/",
+    device="KRACU0000000001",
+    device_number="12/15 NS",
+    signature="QUII27MATATSHFRB",
+)
+
+
 def use(kwh: str, dai: str) -> UseFacts:
     """Energy in kWh and cost in DAI, written as decimals."""
     return UseFacts(
@@ -62,6 +88,9 @@ class People:
     language: str = "en"
     help_phone: str | None = "+254711999999"
     payments: Sequence[PaymentFacts] = ()
+    receipt: ReceiptFacts | None = None
+    works_for: AgentFacts | None = None
+    payees: Sequence[str] = ("KIS0001", "KIS0002")
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -88,6 +117,27 @@ class People:
     def last_payments(self, household_code: str, *, at_most: int) -> Sequence[PaymentFacts]:
         self.asked.append("last_payments")
         return self.payments[:at_most]
+
+    def last_receipt(self, household_code: str) -> ReceiptFacts | None:
+        self.asked.append("last_receipt")
+        return self.receipt
+
+    @property
+    def agent_code(self) -> str:
+        return "" if self.works_for is None else self.works_for.code
+
+    def agent(self) -> AgentFacts:
+        self.asked.append("agent")
+        assert self.works_for is not None
+        return self.works_for
+
+    def float_after(self, amount_minor: int) -> int:
+        return self.agent().float_minor - amount_minor
+
+    def cash_household(self, typed: str) -> str:
+        self.asked.append("cash_household")
+        code = typed.upper().replace(" ", "")
+        return code if code in self.payees else ""
 
 
 def context(people: People | None = None) -> Context:

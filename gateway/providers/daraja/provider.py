@@ -20,6 +20,7 @@ from gateway.providers.interface import (
     Callback,
     Capabilities,
     Initiated,
+    MalformedCallback,
     Notification,
     ProviderRefused,
     ProviderUnavailable,
@@ -114,13 +115,12 @@ class DarajaProvider:
             yield statement.entry(row=row, rail=self.rail)
 
     def balance(self, *, at: datetime) -> Amount | None:
-        """Return what the accounts held minutes ago, all together; ask where nobody did.
+        """Ask what the accounts hold, and return what they held minutes ago, all together.
 
-        None while the answer is on its way. Raises ProviderUnavailable.
+        None where that was not told: the answer comes to a result's path. Raises
+        ProviderUnavailable.
         """
         last = results.latest(rail=self.rail, kind=results.Kind.BALANCE)
-        if last is not None and last.answered_at and at - last.answered_at < TOLD_LIFE:
-            return told_amount(request=last)
         if self.client.can_command and (last is None or at - last.requested_at > results.PATIENCE):
             request = results.opened(rail=self.rail, kind=results.Kind.BALANCE, at=at)
             try:
@@ -130,13 +130,18 @@ class DarajaProvider:
                 )
             except ProviderRefused as refusal:
                 raise ProviderUnavailable(f"balance refused: {refusal}") from refusal
-        return None
+        if last is None or not last.answered_at or at - last.answered_at > TOLD_LIFE:
+            return None
+        try:
+            return told_amount(request=last)
+        except MalformedCallback as error:
+            raise ProviderUnavailable(str(error)) from error
 
 
 def told_amount(*, request: ResultRequest) -> Amount | None:
     """Read an answered question for the accounts; None where the answer tells no amounts.
 
-    Charges are an account of their own, below zero.
+    Charges are an account of their own, below zero. Raises MalformedCallback.
     """
     if request.result_code != results.DONE or request.answered_at is None:
         return None
@@ -149,7 +154,7 @@ def told_amount(*, request: ResultRequest) -> Amount | None:
             if currency == CURRENCY
         ]
     except UNREADABLE as error:
-        raise ProviderUnavailable(f"balance: {error!r}"[:200]) from error
+        raise MalformedCallback(f"balance: {error!r}"[:200]) from error
     told_at = results.instant(str(request.result.get("BOCompletedTime", "")))
     return Amount(
         amount_minor=sum(amounts), currency=CURRENCY, told_at=told_at or request.answered_at

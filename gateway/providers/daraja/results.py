@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from accounts.models import Rail, Refund
+from gateway.providers import asking
 from gateway.providers.daraja.callbacks import UNREADABLE, printable
 from gateway.providers.daraja.client import EAST_AFRICA, LATE
 from gateway.providers.interface import (
@@ -99,7 +98,7 @@ def send(
 
     Raises what the command raises. Without an acknowledgement the question stays SUBMITTING.
     """
-    base = hooks_url or f"{settings.PUBLIC_URL}/hooks/{settings.HOOK_SECRETS[0]}"
+    base = hooks_url or asking.hooks_url()
     same = ResultRequest.objects.filter(pk=request.pk)
     try:
         conversation = command(f"{base}/daraja/result/{request.token}")

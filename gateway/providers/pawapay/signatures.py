@@ -119,7 +119,8 @@ def verify(*, callback: Callback, keys: Mapping[str, bytes], public_url: str, at
             body=callback.body.encode(),
         )
     except (HTTPMessageSignaturesException, ValueError) as error:
-        raise BadSignature(f"badly signed: {error}"[:200]) from error
+        told = str(error) or "the signature is not of this key and this request"
+        raise BadSignature(f"badly signed: {told}"[:200]) from error
 
 
 def _algorithm(signature_input: str) -> type[HTTPSignatureAlgorithm]:

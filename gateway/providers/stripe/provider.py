@@ -64,37 +64,9 @@ class StripeProvider:
 
     def initiate(self, *, attempt: PaymentAttempt, hooks_url: str, at: datetime) -> Initiated:
         """Open a Checkout page; see Provider. Stripe knows our hook from its own settings."""
-        intent = attempt.intent
-        account = {"account": intent.account_text, "attempt": attempt.token}
-        back = f"{settings.PUBLIC_URL}/pay/{attempt.token}/"
-        amount = to_stripe(amount_minor=intent.amount_minor, currency=intent.currency)
-        what = "Solar power" if attempt.top_up is not None else f"Donation to {intent.site.name}"
         with told_apart():
             session = self.client.v1.checkout.sessions.create(
-                {
-                    "mode": "payment",
-                    "payment_method_types": ["card"],
-                    "line_items": [
-                        {
-                            "quantity": 1,
-                            "price_data": {
-                                "currency": intent.currency.lower(),
-                                "unit_amount": amount,
-                                "product_data": {"name": what},
-                            },
-                        }
-                    ],
-                    "client_reference_id": attempt.token,
-                    "success_url": f"{back}?back=1",
-                    "cancel_url": f"{back}?left=1",
-                    "expires_at": int((attempt.created_at + PAGE_LIFE).timestamp()),
-                    "metadata": account,
-                    "payment_intent_data": {
-                        "metadata": account,
-                        "description": intent.account_text,
-                    },
-                },
-                {"idempotency_key": str(attempt.request_id)},
+                _session(attempt), {"idempotency_key": str(attempt.request_id)}
             )
         return Initiated(provider_request=session.id, pay_url=session.url or "")
 
@@ -210,6 +182,30 @@ class StripeProvider:
 def stripe_provider(*, rail: Rail) -> StripeProvider:
     """Return the provider of a rail over the process's client."""
     return StripeProvider(rail=rail, client=shared_client())
+
+
+def _session(attempt: PaymentAttempt) -> Any:
+    """What Stripe is asked for; the same attempt in the same words, whenever it is asked."""
+    intent = attempt.intent
+    named = {"account": intent.account_text, "attempt": attempt.token}
+    back = f"{settings.PUBLIC_URL}/pay/{attempt.token}/"
+    what = "Solar power" if attempt.top_up is not None else f"Donation to {intent.site.name}"
+    price = {
+        "currency": intent.currency.lower(),
+        "unit_amount": to_stripe(amount_minor=intent.amount_minor, currency=intent.currency),
+        "product_data": {"name": what},
+    }
+    return {
+        "mode": "payment",
+        "payment_method_types": ["card"],
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "client_reference_id": attempt.token,
+        "success_url": f"{back}?back=1",
+        "cancel_url": f"{back}?left=1",
+        "expires_at": int((attempt.created_at + PAGE_LIFE).timestamp()),
+        "metadata": named,
+        "payment_intent_data": {"metadata": named, "description": intent.account_text},
+    }
 
 
 def _refund_answer(refund: dict[str, Any]) -> RefundAnswer:

@@ -3,6 +3,9 @@
 TEXTS = {
     "received": "{amount} received for {code}. Receipt {receipt}.",
     "arrears_taken": "{arrears} of it paid what you owed.",
+    "refunded": "{amount} paid for {code} was given back to the payer.",
+    "reversed": "{amount} paid for {code} was taken back by the payer or their bank.",
+    "receipt_named": "Receipt {receipt}.",
     "balance": "Balance {funds}.",
     "code_balance": "{code}: balance {funds}.",
     "lasts": "About {days} days, {kwh} kWh.",
@@ -39,6 +42,13 @@ TEXTS = {
     "payments": "{code} payments:",
     "payment": "{day} {amount} {receipt}",
     "payment_short": "{day} {amount}",
+    "receipt": "{code}: receipt {number} of {day}, {amount}.",
+    "credit_note": "{code}: credit note {number} of {day}, {amount} given back.",
+    "receipt_taxes": "Tax in it: {taxes}.",
+    "receipt_signed": "Signed {signature}.",
+    "receipt_waiting": "The tax office has not signed it yet.",
+    "receipt_unsigned": "Keep this message as your receipt.",
+    "no_receipt": "{code}: no tax receipt yet. Send LAST for your payments.",
     "language_set": "Done. Your messages will be in English.",
     "prompt_sent": (
         "{code}: a payment prompt for {amount} is coming to your phone. "
@@ -51,12 +61,19 @@ TEXTS = {
         "The exchange rate of the month has changed. The balance of {code} is still {funds}: "
         "you lose nothing."
     ),
+    "rate_published": (
+        "From {day} on 1 DAI is {rate}. The balance of {code} in local money will not shrink: "
+        "you lose nothing."
+    ),
     "which_account": "Several accounts use this phone: {codes}. Add the code, like BAL {code}.",
     "unregistered": "This phone has no solar account yet. See the operator of your solar site.",
     "unregistered_call": "This phone has no solar account yet. To register call {phone}.",
     "amount_wrong": "Send TOPUP and an amount from {least} to {most}, like TOPUP {example}.",
     "paybill": "{code}: pay by {service}, business number {number}, account {code}.",
     "no_paybill": "{code}: we cannot take mobile money now. See your operator to pay.",
+    "cash_taken": "You took {amount} in cash for {code}. Receipt {receipt}.",
+    "float_left": "Your float is {left}.",
+    "float": "{code}: your float is {left}.",
     "stopped": "You will get no more SMS from us. Send START to get them again.",
     "started": "Welcome back. You will get our SMS again. Send HELP for the words you can use.",
 }

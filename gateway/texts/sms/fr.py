@@ -3,6 +3,9 @@
 TEXTS = {
     "received": "Paiement de {amount} enregistré pour {code}. Référence {receipt}.",
     "arrears_taken": "Dont {arrears} pour votre dette.",
+    "refunded": "Paiement de {amount} pour {code} rendu au payeur.",
+    "reversed": "Paiement de {amount} pour {code} repris par le payeur ou sa banque.",
+    "receipt_named": "Référence {receipt}.",
     "balance": "Solde {funds}.",
     "code_balance": "{code} : solde {funds}.",
     "lasts": "Environ {days} jours, {kwh} kWh.",
@@ -42,6 +45,13 @@ TEXTS = {
     "payments": "Paiements {code} :",
     "payment": "{day} {amount} {receipt}",
     "payment_short": "{day} {amount}",
+    "receipt": "{code} : ticket {number} du {day}, {amount}.",
+    "credit_note": "{code} : avoir {number} du {day}, {amount} rendus.",
+    "receipt_taxes": "Dont taxes : {taxes}.",
+    "receipt_signed": "Signature {signature}.",
+    "receipt_waiting": "Pas encore signé par le fisc.",
+    "receipt_unsigned": "Gardez ce message comme ticket.",
+    "no_receipt": "{code} : pas encore de ticket fiscal. PAIEMENTS pour vos paiements.",
     "language_set": "C'est fait. Vos messages seront en francais.",
     "prompt_sent": (
         "{code} : une demande de paiement de {amount} arrive sur votre téléphone. "
@@ -52,6 +62,10 @@ TEXTS = {
     "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
     "rate": (
         "Le taux de change du mois a changé. Le solde de {code} reste {funds} : "
+        "vous ne perdez rien."
+    ),
+    "rate_published": (
+        "Dès le {day}, 1 DAI vaut {rate}. Le solde de {code} en monnaie locale ne baissera pas : "
         "vous ne perdez rien."
     ),
     "which_account": (
@@ -66,6 +80,9 @@ TEXTS = {
     ),
     "paybill": "{code} : payez par {service}, numéro {number}, compte {code}.",
     "no_paybill": "{code} : pas de mobile money en ce moment. Pour payer, voyez votre agent.",
+    "cash_taken": "Vous avez encaissé {amount} pour {code}. Référence {receipt}.",
+    "float_left": "Votre avance est de {left}.",
+    "float": "{code} : votre avance est de {left}.",
     "stopped": "Vous ne recevrez plus de SMS de notre part. START pour reprendre.",
     "started": "Bienvenue. Vous aurez de nouveau nos SMS. Envoyez AIDE pour la liste des mots.",
 }

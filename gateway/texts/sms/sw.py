@@ -3,6 +3,9 @@
 TEXTS = {
     "received": "Tumepokea {amount} kwa {code}. Risiti {receipt}.",
     "arrears_taken": "{arrears} zimelipa deni lako.",
+    "refunded": "Malipo ya {amount} kwa {code} yamerudishwa kwa mlipaji.",
+    "reversed": "Malipo ya {amount} kwa {code} yamechukuliwa tena na mlipaji au benki yake.",
+    "receipt_named": "Risiti {receipt}.",
     "balance": "Salio {funds}.",
     "code_balance": "{code}: salio {funds}.",
     "lasts": "Takriban siku {days}, {kwh} kWh.",
@@ -42,6 +45,13 @@ TEXTS = {
     "payments": "{code} malipo:",
     "payment": "{day} {amount} {receipt}",
     "payment_short": "{day} {amount}",
+    "receipt": "{code}: risiti {number} ya {day}, {amount}.",
+    "credit_note": "{code}: hati ya marejesho {number} ya {day}, {amount} zimerudishwa.",
+    "receipt_taxes": "Kodi ndani yake: {taxes}.",
+    "receipt_signed": "Sahihi {signature}.",
+    "receipt_waiting": "Bado haijatiwa sahihi na mamlaka ya kodi.",
+    "receipt_unsigned": "Tunza ujumbe huu kama risiti.",
+    "no_receipt": "{code}: bado hakuna risiti ya kodi. Tuma MALIPO kuona malipo yako.",
     "language_set": "Tayari. Ujumbe wako utakuwa kwa Kiswahili.",
     "prompt_sent": (
         "{code}: ombi la malipo ya {amount} linakuja kwenye simu yako. "
@@ -54,6 +64,10 @@ TEXTS = {
         "Kiwango cha kubadilisha pesa cha mwezi kimebadilika. Salio la {code} bado ni {funds}: "
         "hupotezi kitu."
     ),
+    "rate_published": (
+        "Kuanzia {day} DAI 1 ni {rate}. Salio la {code} kwa pesa ya hapa halitapungua: "
+        "hupotezi kitu."
+    ),
     "which_account": (
         "Akaunti kadhaa zinatumia simu hii: {codes}. Ongeza namba, mfano SALIO {code}."
     ),
@@ -64,6 +78,9 @@ TEXTS = {
     "amount_wrong": "Tuma ONGEZA na kiasi kati ya {least} na {most}, mfano ONGEZA {example}.",
     "paybill": "{code}: lipa kwa {service}, namba ya biashara {number}, akaunti {code}.",
     "no_paybill": "{code}: hatupokei pesa za simu sasa. Ili kulipa, mwone wakala wako.",
+    "cash_taken": "Umepokea {amount} taslimu kwa {code}. Risiti {receipt}.",
+    "float_left": "Salio la wakala {left}.",
+    "float": "{code}: salio la wakala {left}.",
     "stopped": "Hutapata tena SMS zetu. Tuma ANZA ili uzipate tena.",
     "started": "Karibu tena. Utapata SMS zetu. Tuma MSAADA kupata orodha ya maneno.",
 }

@@ -3,12 +3,17 @@
 TEXTS = {
     # menus: every line that begins with a digit is a choice
     "menu": "1 Balance\n2 Usage\n3 Top up\n4 Vote\n5 My account\n0 Exit",
+    "menu_agent": (
+        "1 Balance\n2 Usage\n3 Top up\n4 Vote\n5 My account\n6 Take cash\n7 Float\n0 Exit"
+    ),
+    "agent_menu": "6 Take cash\n7 Float\n0 Exit",
     "accounts": "Which account?",
     "accounts_more": "9 More\n0 Exit",
     "accounts_exit": "0 Exit",
-    "my_account": "1 Language\n2 Change PIN\n3 Last payments\n4 Pay by paybill\n0 Back",
+    "my_account": "1 Language\n2 Change PIN\n3 Last payments\n4 Pay by paybill\n5 Receipt\n0 Back",
     "my_account_shared": (
-        "1 Language\n2 Change PIN\n3 Last payments\n4 Pay by paybill\n9 Other account\n0 Back"
+        "1 Language\n2 Change PIN\n3 Last payments\n4 Pay by paybill\n5 Receipt\n"
+        "9 Other account\n0 Back"
     ),
     "languages": "1 English\n2 Francais\n3 Kiswahili\n0 Back",
     "bye": "Goodbye.",
@@ -61,6 +66,20 @@ TEXTS = {
         "We confirm by SMS."
     ),
     "no_paybill": "There is no paybill for this site. See your operator to pay.",
+    # cash, for agents
+    "agent_float": "Your float is {left}.",
+    "cash_code": "Take cash\nType the customer's account code:\n0 Back",
+    "cash_no_account": "Your site has no such account.",
+    "cash_amount": "Cash for {code}\nType the amount, {least} to {most}:",
+    "cash_float_small": "Your float is only {left}.",
+    "cash_confirm": "Take {amount} in cash for {code}?",
+    "cash_float_after": "Your float is then {left}.",
+    "cash_choices": "1 Take\n0 Cancel",
+    "cash_pin": "{amount} for {code}\nType your agent PIN (4 digits):\n0 Cancel",
+    "cash_sent": "Cash for {code}: the SMS to this phone tells what was booked.",
+    "cash_booked": "{amount} booked for {code}. Receipt {reference}.",
+    "cash_float_gone": "Nothing was booked. Your float is only {left}.",
+    "cash_closed": "Your site takes no cash now. See your operator.",
     # vote
     "vote_not_open": "No vote is open now. We will send you an SMS when one opens.",
     # my account
@@ -73,6 +92,10 @@ TEXTS = {
     "pin_same": "The new PIN must differ from the old one.",
     "pin_mismatch": "The two PINs were not the same.",
     "pin_changed": "Your PIN is changed. Tell it to nobody.",
+    "receipt": "Receipt {number}",
+    "credit_note": "Credit note {number}",
+    "receipt_waiting": "The tax office has not signed it yet.",
+    "no_receipt": "No tax receipt yet.",
     "no_payments": "No payments yet.",
     "payments": "Last payments",
     "payment": "{day} {amount} {reference}",
@@ -82,6 +105,8 @@ TEXTS = {
     "too_many_tries": "Too many wrong entries. Nothing was paid or changed. Dial again to start.",
     "too_long": "That was too long. Dial again and choose one step at a time.",
     "refused_wrong_pin": "Wrong PIN. Your PIN was not changed.",
+    "refused_cash_wrong_pin": "Wrong PIN. Nothing was booked.",
+    "refused_cash_not_booked": "Nothing was booked. Check the account code and dial again.",
     "refused_pin_locked": "Too many wrong PINs. Try again later or see your operator.",
     "refused_prompt_open": "A payment prompt is already open on your phone. Answer that one first.",
     "refused_try_later": "This does not work right now. Please dial again in a few minutes.",

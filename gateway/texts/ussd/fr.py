@@ -2,14 +2,20 @@
 
 TEXTS = {
     "menu": "1 Solde\n2 Consommation\n3 Recharger\n4 Voter\n5 Mon compte\n0 Quitter",
+    "menu_agent": (
+        "1 Solde\n2 Consommation\n3 Recharger\n4 Voter\n5 Mon compte\n6 Encaisser\n7 Avance\n"
+        "0 Quitter"
+    ),
+    "agent_menu": "6 Encaisser\n7 Avance\n0 Quitter",
     "accounts": "Quel compte ?",
     "accounts_more": "9 Suite\n0 Quitter",
     "accounts_exit": "0 Quitter",
     "my_account": (
-        "1 Langue\n2 Changer le PIN\n3 Derniers paiements\n4 Payer par paybill\n0 Retour"
+        "1 Langue\n2 Changer le PIN\n3 Derniers paiements\n4 Payer par paybill\n"
+        "5 Ticket fiscal\n0 Retour"
     ),
     "my_account_shared": (
-        "1 Langue\n2 Changer le PIN\n3 Derniers paiements\n4 Payer par paybill\n"
+        "1 Langue\n2 Changer le PIN\n3 Derniers paiements\n4 Payer par paybill\n5 Ticket fiscal\n"
         "9 Autre compte\n0 Retour"
     ),
     "languages": "1 English\n2 Francais\n3 Kiswahili\n0 Retour",
@@ -59,6 +65,19 @@ TEXTS = {
         "Payez par {service} : numéro {number}, compte {code}, puis le montant. Un SMS confirmera."
     ),
     "no_paybill": "Ce site n'a pas de paybill. Pour payer, voyez votre agent.",
+    "agent_float": "Votre avance est de {left}.",
+    "cash_code": "Encaisser\nTapez le code de compte du client :\n0 Retour",
+    "cash_no_account": "Votre site n'a pas ce compte.",
+    "cash_amount": "Encaisser pour {code}\nTapez le montant, de {least} à {most} :",
+    "cash_float_small": "Votre avance n'est que de {left}.",
+    "cash_confirm": "Encaisser {amount} pour {code} ?",
+    "cash_float_after": "Votre avance sera de {left}.",
+    "cash_choices": "1 Encaisser\n0 Annuler",
+    "cash_pin": "{amount} pour {code}\nTapez votre PIN d'agent (4 chiffres) :\n0 Annuler",
+    "cash_sent": "Argent pour {code} : le SMS sur ce téléphone dira ce qui est enregistré.",
+    "cash_booked": "{amount} enregistré pour {code}. Réf. {reference}.",
+    "cash_float_gone": "Rien n'a été enregistré. Votre avance n'est que de {left}.",
+    "cash_closed": "Votre site n'encaisse pas d'argent en ce moment. Voyez votre opérateur.",
     "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
     "language_set": "C'est fait. Vos messages seront en francais.",
     "pin_old": "Tapez votre PIN actuel (4 chiffres) :\n0 Retour",
@@ -69,6 +88,10 @@ TEXTS = {
     "pin_same": "Choisissez un PIN différent de l'ancien.",
     "pin_mismatch": "Les deux PIN sont différents.",
     "pin_changed": "Votre PIN est changé. Ne le dites à personne.",
+    "receipt": "Ticket {number}",
+    "credit_note": "Avoir {number}",
+    "receipt_waiting": "Pas encore signé par le fisc.",
+    "no_receipt": "Pas encore de ticket fiscal.",
     "no_payments": "Aucun paiement pour le moment.",
     "payments": "Derniers paiements",
     "payment": "{day} {amount} {reference}",
@@ -79,6 +102,10 @@ TEXTS = {
     ),
     "too_long": "C'est trop long. Recomposez le code et avancez une étape à la fois.",
     "refused_wrong_pin": "PIN incorrect. Votre PIN n'a pas été changé.",
+    "refused_cash_wrong_pin": "PIN incorrect. Rien n'a été enregistré.",
+    "refused_cash_not_booked": (
+        "Rien n'a été enregistré. Vérifiez le code du compte et recommencez."
+    ),
     "refused_pin_locked": "Trop de PIN incorrects. Réessayez plus tard ou voyez votre agent.",
     "refused_prompt_open": (
         "Une demande de paiement attend déjà sur votre téléphone. Répondez-y d'abord."

@@ -2,12 +2,19 @@
 
 TEXTS = {
     "menu": "1 Salio\n2 Matumizi\n3 Ongeza salio\n4 Piga kura\n5 Akaunti yangu\n0 Toka",
+    "menu_agent": (
+        "1 Salio\n2 Matumizi\n3 Ongeza salio\n4 Piga kura\n5 Akaunti yangu\n6 Pokea pesa\n"
+        "7 Salio la wakala\n0 Toka"
+    ),
+    "agent_menu": "6 Pokea pesa\n7 Salio la wakala\n0 Toka",
     "accounts": "Akaunti gani?",
     "accounts_more": "9 Zaidi\n0 Toka",
     "accounts_exit": "0 Toka",
-    "my_account": "1 Lugha\n2 Badilisha PIN\n3 Malipo ya karibuni\n4 Lipa kwa paybill\n0 Rudi",
+    "my_account": (
+        "1 Lugha\n2 Badilisha PIN\n3 Malipo ya karibuni\n4 Lipa kwa paybill\n5 Risiti\n0 Rudi"
+    ),
     "my_account_shared": (
-        "1 Lugha\n2 Badilisha PIN\n3 Malipo ya karibuni\n4 Lipa kwa paybill\n"
+        "1 Lugha\n2 Badilisha PIN\n3 Malipo ya karibuni\n4 Lipa kwa paybill\n5 Risiti\n"
         "9 Akaunti nyingine\n0 Rudi"
     ),
     "languages": "1 English\n2 Francais\n3 Kiswahili\n0 Rudi",
@@ -58,6 +65,19 @@ TEXTS = {
         "Tutathibitisha kwa SMS."
     ),
     "no_paybill": "Kituo hiki hakina paybill. Ili kulipa, mwone wakala wako.",
+    "agent_float": "Salio la wakala {left}.",
+    "cash_code": "Pokea pesa\nAndika namba ya akaunti ya mteja:\n0 Rudi",
+    "cash_no_account": "Kituo chako hakina akaunti hiyo.",
+    "cash_amount": "Pesa za {code}\nAndika kiasi, {least} hadi {most}:",
+    "cash_float_small": "Salio lako la wakala ni {left} tu.",
+    "cash_confirm": "Upokee {amount} taslimu kwa {code}?",
+    "cash_float_after": "Salio la wakala litakuwa {left}.",
+    "cash_choices": "1 Pokea\n0 Ghairi",
+    "cash_pin": "{amount} kwa {code}\nAndika PIN yako ya wakala (tarakimu 4):\n0 Ghairi",
+    "cash_sent": "Pesa za {code}: SMS kwenye simu hii itasema kilichoandikwa.",
+    "cash_booked": "{amount} zimeingia kwa {code}. Risiti {reference}.",
+    "cash_float_gone": "Hakuna kilichoingia. Salio lako la wakala ni {left} tu.",
+    "cash_closed": "Kituo chako hakipokei pesa taslimu sasa. Mwone msimamizi wako.",
     "vote_not_open": "Hakuna kura iliyo wazi sasa. Tutakutumia SMS kura ikifunguliwa.",
     "language_set": "Tayari. Ujumbe wako utakuwa kwa Kiswahili.",
     "pin_old": "Andika PIN yako ya sasa (tarakimu 4):\n0 Rudi",
@@ -68,6 +88,10 @@ TEXTS = {
     "pin_same": "PIN mpya lazima iwe tofauti na ya zamani.",
     "pin_mismatch": "PIN mbili ulizoandika hazifanani.",
     "pin_changed": "PIN yako imebadilishwa. Usimwambie mtu yeyote.",
+    "receipt": "Risiti {number}",
+    "credit_note": "Hati ya marejesho {number}",
+    "receipt_waiting": "Bado haijatiwa sahihi na mamlaka ya kodi.",
+    "no_receipt": "Bado hakuna risiti ya kodi.",
     "no_payments": "Bado hakuna malipo.",
     "payments": "Malipo ya karibuni",
     "payment": "{day} {amount} {reference}",
@@ -78,6 +102,8 @@ TEXTS = {
     ),
     "too_long": "Ni ndefu mno. Piga tena na uchague hatua moja moja.",
     "refused_wrong_pin": "PIN si sahihi. PIN yako haijabadilishwa.",
+    "refused_cash_wrong_pin": "PIN si sahihi. Hakuna kilichoingia.",
+    "refused_cash_not_booked": "Hakuna kilichoingia. Angalia namba ya akaunti na upige tena.",
     "refused_pin_locked": "Umekosea PIN mara nyingi. Jaribu baadaye au mwone wakala wako.",
     "refused_prompt_open": "Ombi la malipo tayari liko kwenye simu yako. Lijibu hilo kwanza.",
     "refused_try_later": "Haiwezekani kwa sasa. Tafadhali piga tena baada ya dakika chache.",

@@ -7,6 +7,7 @@ from typing import Final
 from gateway.texts import numbers
 from gateway.texts.fit import Line
 from gateway.texts.languages import Language
+from gateway.texts.receipts import shown
 from gateway.texts.ussd import USSD
 from gateway.ussd.effects import Effect, SetLanguage
 from gateway.ussd.facts import PERIODS, AccountFacts, Context, Period
@@ -120,10 +121,35 @@ def _show_payments(state: State, context: Context) -> Sequence[Line]:
         amount = numbers.money(
             payment.amount_minor, payment.currency, language=language, exact=True
         )
-        full = USSD.say(language, "payment", day=day, amount=amount, reference=payment.reference)
+        receipt = shown(payment.reference)
+        full = USSD.say(language, "payment", day=day, amount=amount, reference=receipt)
         lines.append(
             Line(full, rank=2, short=USSD.say(language, "payment_short", day=day, amount=amount))
         )
+    return lines
+
+
+def _show_receipt(state: State, context: Context) -> Sequence[Line]:
+    language = state.language
+    receipt = context.facts.last_receipt(state.household_code)
+    if receipt is None:
+        return [Line(USSD.say(language, "no_receipt"))]
+
+    def paid(minor: int) -> str:
+        return numbers.money(minor, receipt.currency, language=language, exact=True)
+
+    kind = "credit_note" if receipt.is_credit_note else "receipt"
+    lines = [
+        Line(USSD.say(language, kind, number=receipt.number)),
+        Line(f"{receipt.at:%d/%m/%Y} {paid(receipt.gross_minor)}"),
+    ]
+    for tax in receipt.taxes:
+        rate = numbers.percent(tax.rate_basis_points, language=language)
+        lines.append(Line(f"{tax.name} {rate} {paid(tax.amount_minor)}", rank=2))
+    if receipt.signing == "signed":
+        lines += [Line(receipt.device_number, rank=1), Line(receipt.signature, rank=3)]
+    elif receipt.signing == "waiting":
+        lines.append(Line(USSD.say(language, "receipt_waiting"), rank=1))
     return lines
 
 
@@ -153,6 +179,7 @@ SCREENS = (
     Screen(name="usage", show=_show_usage, ends=True),
     Screen(name="payments", show=_show_payments, ends=True),
     Screen(name="paybill", show=_show_paybill, ends=True),
+    Screen(name="receipt", show=_show_receipt, ends=True),
     Screen(
         name="languages",
         show=says("languages"),

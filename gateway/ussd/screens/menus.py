@@ -68,8 +68,13 @@ def _read_account(state: State, entered: str, context: Context) -> Move:
 
 
 def _show_menu(state: State, context: Context) -> Sequence[Line]:
-    menu = Line(USSD.say(state.language, "menu"))
+    menu = Line(USSD.say(state.language, "menu_agent" if state.agent_code else "menu"))
     return [Line(state.household_code), menu] if state.shared_phone else [menu]
+
+
+def _without_household(state: State, context: Context) -> str:
+    """An agent whose phone no household has sees what agents can do, under the same digits."""
+    return "" if state.household_code else "agent_menu"
 
 
 def _show_my_account(state: State, context: Context) -> Sequence[Line]:
@@ -96,6 +101,20 @@ SCREENS = (
             "3": Option("top_up"),
             "4": Option("vote"),
             "5": Option("my_account"),
+            "6": Option("cash_code", agent_only=True),
+            "7": Option("agent_float", agent_only=True),
+            "0": Option("bye"),
+        },
+        divert=_without_household,
+        diverts_to=("agent_menu",),
+        notes=("wrong_choice", "cancelled"),
+    ),
+    Screen(
+        name="agent_menu",
+        show=says("agent_menu"),
+        options={
+            "6": Option("cash_code"),
+            "7": Option("agent_float"),
             "0": Option("bye"),
         },
         notes=("wrong_choice", "cancelled"),
@@ -109,6 +128,7 @@ SCREENS = (
             "2": Option("pin_old"),
             "3": Option("payments"),
             "4": Option("paybill"),
+            "5": Option("receipt"),
             "9": Option("accounts", shared_phone_only=True),
             "0": Option("menu"),
         },

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
+from accounts.pins import is_weak
 from gateway.ussd.effects import ChangePin, Effect
 from gateway.ussd.facts import Context
 from gateway.ussd.screen import Go, Move, Option, Screen, Wrong
@@ -12,16 +12,6 @@ from gateway.ussd.screens.menus import says
 from gateway.ussd.state import State
 
 _PIN: Final = re.compile(r"[0-9]{4}")
-_STEPS_TOO_EASY: Final = frozenset({0, 1, 9})
-
-
-def is_weak(pin: str) -> bool:
-    """Whether a PIN of four digits is among the first anybody tries.
-
-    All alike (0000), a run up or down (1234, 8901, 4321), or one pair twice (1212).
-    """
-    steps = {(int(right) - int(left)) % 10 for left, right in pairwise(pin)}
-    return (len(steps) == 1 and steps <= _STEPS_TOO_EASY) or pin[:2] == pin[2:]
 
 
 def _read_old(state: State, entered: str, context: Context) -> Move:

@@ -1,4 +1,4 @@
-"""manage.py load_demo: the village of script/server, with 48 h of history."""
+"""manage.py load_demo: the villages of script/server, with 48 h of history."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import history, kisima
+from gateway.demo import cards, history, villages
+from gateway.demo.kisima import KISIMA
+from gateway.demo.lofe import LOFE
+
+VILLAGES = (KISIMA, LOFE)
 
 
 class Command(BaseCommand):
-    """Make the demo; making it again changes nothing."""
+    """Make the demo; making it again adds the villages that are missing, and changes nothing."""
 
-    help = "Make the demo village and its history (only under script/server)."
+    help = "Make the demo villages and their history (only under script/server)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -29,9 +33,15 @@ class Command(BaseCommand):
             self._tell("migrating the database")
             call_command("migrate", database="owner", verbosity=0)
         at = timezone.now()
-        site = kisima.found(at=at - history.SPAN * 2)
-        self._tell(f"{site.name}: {kisima.HOUSEHOLDS} households")
-        history.make(site=site, at=at, tell=self._tell)
+        made = []
+        for village in VILLAGES:
+            site = villages.found(
+                village=village, at=at - history.SPAN * 2, pepper=settings.PIN_PEPPER
+            )
+            self._tell(f"{site.name}: {villages.HOUSEHOLDS} households")
+            made.append((village, site))
+        cards.accept(sites=[site for _, site in made])
+        history.make(villages=made, at=at, tell=self._tell)
         self._tell("ready")
 
     def _tell(self, line: str) -> None:

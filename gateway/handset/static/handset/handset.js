@@ -79,7 +79,8 @@
     tell("Sent.");
   }));
 
-  at("paybill").addEventListener("submit", guarded(async () => {
+  // Only phones in M-Pesa's country have a paybill to pay to.
+  at("paybill")?.addEventListener("submit", guarded(async () => {
     const answer = await ask("paybill", { account: at("account").value.trim(), amount: at("amount").value.trim() });
     tell(answer.accepted ? `Paid. Receipt ${answer.receipt}.` : answer.reason, answer.accepted ? "" : "error");
   }));
@@ -97,8 +98,8 @@
     const pin = element("input", { id: `pin-${id}`, name: "pin", type: "password", inputMode: "numeric", maxLength: 6, autocomplete: "off" });
     const button = (value, textContent) => element("button", { name: "action", value, textContent });
     const form = element("form", { className: "prompt" },
-      element("p", { textContent: `M-Pesa: pay ${currency} ${amount}?` }),
-      element("label", { htmlFor: pin.id, textContent: "M-Pesa PIN" }), pin,
+      element("p", { textContent: `Mobile money: pay ${currency} ${amount}?` }),
+      element("label", { htmlFor: pin.id, textContent: "Mobile money PIN" }), pin,
       element("div", { className: "keys" }, button("pay", "Pay"), button("decline", "Cancel")));
     form.dataset.prompt = id;
     form.addEventListener("submit", answerPrompt);
