@@ -24,6 +24,15 @@ def not_allowed(request: HttpRequest, exception: Exception | None = None) -> Htt
     return HttpResponse("You may not do this.\n", status=403, content_type="text/plain")
 
 
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: a form that came without the cookie it was given out with."""
+    told = (
+        "This form has expired, or cookies are switched off. Go back, load the page again and send"
+        " it once more; nothing was done.\n"
+    )
+    return HttpResponse(told, status=403, content_type="text/plain")
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
     if _is_api(request):

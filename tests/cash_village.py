@@ -10,6 +10,7 @@ from django.conf import settings
 from accounts import agents, pins
 from accounts.models import Agent, Rail, User
 from tests.village import Village
+from tests.worked_paybacks import answered, refund
 
 AGENT_PHONE = "+254711000091"
 AGENT_PIN = "2580"
@@ -76,3 +77,23 @@ def cashier(agent: Agent) -> User:
         username=f"cashier-{operator.slug}", defaults={"operator": operator, "is_staff": True}
     )
     return user
+
+
+def trade(village: Village, *, at: datetime) -> None:
+    """An agent buys float, takes cash for KIS0004 twice, gives some of it and some float back."""
+    agent = hire(village, at=at)
+    first, _ = (
+        agents.take_cash(
+            agent=agent,
+            household_code="KIS0004",
+            amount_minor=amount_minor,
+            idempotency_key=f"cash:{amount_minor}",
+            at=at,
+        )
+        for amount_minor in (20_000, 15_050)
+    )
+    by = cashier(agent)
+    answered(refund(first, amount_minor=5_000, by=by, at=at), is_done=True, at=at)
+    agents.return_float(
+        agent=agent, amount_minor=1_000, made_by=by, idempotency_key="back", at=at
+    )

@@ -9,6 +9,7 @@ from accounts import attempts, donors_index, suspense
 from accounts.models import Donation, Donor, Household, Payment, TaxLine
 from settlement import rebates, settle
 from settlement.models import Meter, ReadingInbox
+from tests.cash_village import trade
 from tests.village import Village
 from tests.worked_paybacks import give_and_take
 
@@ -75,6 +76,7 @@ def work(*, at: datetime) -> WorkedVillage:
     _late(village, at=at)
     rebates.run(site_id=village.site.pk, at=at)
     give_and_take(village, at=at)
+    trade(village, at=at)
     return WorkedVillage(
         village=village,
         households=(rich, poor, clinic, plain),

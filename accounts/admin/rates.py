@@ -124,3 +124,4 @@ class RateQuoteAdmin(ReadOnlyAdmin):
         when("expires_at"),
     )
     list_filter = ("currency", "source")
+    fields = ("currency", "local_per_dai", "source", when("quoted_at"), when("expires_at"))

@@ -6,6 +6,7 @@ settlement.
 """
 
 from accounts.audit import (
+    agents,
     chain,
     donors,
     fiscal,
@@ -22,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     *ledger.CHECKS,
     *chain.CHECKS,
     *payments.CHECKS,
+    *agents.CHECKS,
     *paybacks.CHECKS,
     *rates.CHECKS,
     *donors.CHECKS,

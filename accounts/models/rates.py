@@ -30,6 +30,8 @@ class RateQuote(models.Model):
                 condition=models.Q(local_per_dai__gt=0), name="rate_quote_above_zero"
             ),
         ]
+        # Every credit asks for the quotes that may still be used.
+        indexes = [models.Index(fields=("expires_at",), name="rate_quote_by_expiry")]
 
     def __str__(self) -> str:
         return f"{self.local_per_dai} {self.currency} per DAI ({self.source})"

@@ -140,5 +140,7 @@ def _shown(
 ) -> HttpResponse:
     response = render(request, template, words, status=422 if is_bad else 200)
     add_never_cache_headers(response)
-    response["Referrer-Policy"] = "no-referrer"
+    # The token in the path stays with us; "no-referrer" would also hide who posts the form, and
+    # browsers then send `Origin: null`, which the check against forged requests refuses.
+    response["Referrer-Policy"] = "same-origin"
     return response

@@ -28,6 +28,7 @@ DEMO_PHONES = [
     for code, phone in VILLAGES
     for n in range(1, HOUSEHOLDS + 1)
 ]
+AGENT_PHONES = [("+254711000091", "AG01, takes cash")]
 PAYBILL_COUNTRY = "+254"
 NOT_A_CODE = "Connection problem or invalid MMI code."
 POLL_SECONDS = 2
@@ -54,7 +55,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "handset/choose.html",
-        {"phones": DEMO_PHONES, "typed": typed, "error": error},
+        {"phones": DEMO_PHONES + AGENT_PHONES, "typed": typed, "error": error},
         status=400 if error else 200,
     )
 

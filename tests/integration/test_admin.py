@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.plugin import DjangoDbBlocker
 
-from accounts import amounts, sites
+from accounts import amounts, rate_proposals, site_rates, sites
 from accounts.admin.base import MOST_COUNTED, BoundedPaginator, DomainAdmin
 from accounts.admin.columns import shown, shown_minor
 from accounts.admin.fields import EighteenDecimalsField
@@ -86,6 +86,15 @@ def _worked(*, now: datetime) -> WorkedVillage:
         production_milliwatt_hours=1_000_000,
         received_at=now,
     )
+    for source, rate in (("first", "130"), ("second", "130.5")):
+        site_rates.store_quote(
+            source=source,
+            currency="KES",
+            local_per_dai=Decimal(rate),
+            quoted_at=now,
+            expires_at=now + timedelta(hours=1),
+        )
+    rate_proposals.propose(site=site, at=now)
     InboundEvent.objects.create(
         route="daraja.stk",
         subject=TopUp.objects.get().attempts.get().token,
@@ -104,7 +113,8 @@ def root(client: Client) -> Client:
 
 def _staff(operator: Operator, *rights: str) -> Client:
     """Somebody of an operator, with rights such as accounts.change_payment."""
-    user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
+    number = User.objects.filter(username__startswith="staff").count()
+    user = User.objects.create_user(f"staff{number}", is_staff=True)
     user.operator = operator
     user.save()
     for right in rights:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -13,16 +14,19 @@ from django.core.management.base import CommandError
 from django.db import connection, connections, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
-from accounts import audit
+from accounts import audit, rollover, site_rates
 from accounts.audit.checks import FINDINGS_KEPT
+from settlement import settle
 from settlement.audit.bills import block_start
 from settlement.models import BlockBill, Charge, SettlementBatch
+from tests.integration.agent_corruptions import AGENT_CORRUPTIONS
 from tests.integration.fiscal_corruptions import FISCAL_CORRUPTIONS
 from tests.integration.payback_corruptions import PAYBACK_CORRUPTIONS
 from tests.worked_village import WorkedVillage, work
 from tokens.management.commands.audit import CHECKS
 
 ENTRY = "(SELECT max(id) FROM journal_entry WHERE kind = '{}')"
+COMPENSATION = ENTRY.format("rate_compensation")
 BATCH = (
     "(SELECT max(id) FROM settlement_settlementbatch WHERE kind = 'readings' AND charged_wei > 0)"
 )
@@ -136,6 +140,31 @@ CORRUPTIONS: list[tuple[str, str]] = [
     (
         "intents_follow_their_payments",
         "UPDATE accounts_payment SET top_up_id = NULL WHERE top_up_id IS NOT NULL",
+    ),
+    (
+        "compensations_are_as_due",
+        "UPDATE posting SET amount = amount + 1 WHERE id = (SELECT max(p.id) FROM posting p"
+        f" JOIN ledger_account a ON a.id = p.account_id WHERE entry_id = {COMPENSATION}"
+        " AND a.household_id IS NOT NULL)",
+    ),
+    ("compensations_are_as_due", f"DELETE FROM posting WHERE entry_id = {COMPENSATION}"),
+    (
+        "compensations_come_from_the_reserve",
+        "UPDATE accounts_siterate SET compensation_wei = compensation_wei + 1"
+        " WHERE compensation_wei > 0",
+    ),
+    (
+        "compensations_come_from_the_reserve",
+        "UPDATE accounts_siterate SET compensated_at = NULL WHERE compensation_wei > 0",
+    ),
+    (
+        "compensations_come_from_the_reserve",
+        f"UPDATE journal_entry SET key = 'rate_compensation:0' WHERE id = {COMPENSATION}",
+    ),
+    (
+        "compensations_come_from_the_reserve",
+        "UPDATE accounts_siterate SET compensated_at = NULL, compensation_wei = 0"
+        " WHERE local_per_dai = 117.5",
     ),
     (
         "credits_are_at_the_site_rate",
@@ -321,7 +350,7 @@ CORRUPTIONS: list[tuple[str, str]] = [
     ),
 ]
 
-CORRUPTIONS += FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
+CORRUPTIONS += AGENT_CORRUPTIONS + FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
 
 # What the database itself would refuse: taken away first, inside the transaction that is undone.
 GUARDED = (
@@ -341,10 +370,29 @@ LIFTED = (
 def lived(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[WorkedVillage]:
     """One committed village for the whole module; every corruption of it is rolled back."""
     with django_db_blocker.unblock():
-        yield work(at=datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+        worked = work(at=datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+        _change_rate(worked, at=datetime(2026, 3, 5, 9, 0, tzinfo=UTC))
+        yield worked
         connection.ops.execute_sql_flush([])
         connections["owner"].close()
         connection.close()
+
+
+def _change_rate(worked: WorkedVillage, *, at: datetime) -> None:
+    """A DAI came to be worth less, then more; households were compensated, and go on paying."""
+    site = worked.village.site
+    for days, rate in ((2, "117.5"), (1, "140")):
+        begins_at = at - timedelta(days=days)
+        site_rates.publish(
+            site=site,
+            local_per_dai=Decimal(rate),
+            starts_at=begins_at,
+            at=begins_at - timedelta(hours=1),
+        )
+        rollover.run_due(at=begins_at)
+    assert all(rate.compensation_wei for rate in site.rates.filter(local_per_dai__in=(117.5, 140)))
+    worked.village.pay("KIS0001", amount_minor=10_000, at=at, reference="RCPAFTER01")
+    settle.run_all(site_id=site.pk, at=at)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import rate_proposals, rollover, site_rates, sites
-from accounts.admin import rates as rates_admin
 from accounts.models import Notice, Operator, RateProposal, SiteRate, User
 from accounts.site_rates import RateTooEarly
 from tests.integration.sandboxed import later, today
@@ -262,7 +261,7 @@ class TestByHand:
             real(site=today.site, local_per_dai=Decimal(9), starts_at=later(days=5), at=at)
             return real(**fields)
 
-        monkeypatch.setattr(rates_admin.site_rates, "publish", beaten)
+        monkeypatch.setattr(site_rates, "publish", beaten)
         answer = writer.post(reverse("admin:accounts_siterate_add"), self.form(today, starts_at))
         assert answer.status_code == 302
         assert "publish from a later instant on" in said(answer)

@@ -163,10 +163,23 @@ def test_the_web_never_asks_for_keys(signed: SignedRail, settings: Settings) -> 
     received = paid(signed)
     known = cache.get(keys.CACHE_KEY)
     cache.clear()
+    keys.learned(at=timezone.now())
     assert signed.pass_on(received).status_code == 400
     assert keys.known() == {}
     settings.PAWAPAY_PUBLIC_KEYS = known
     assert signed.pass_on(received).status_code == 200
+
+
+def test_keys_are_remembered_for_a_minute(
+    signed: SignedRail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = paid(signed)
+    assert signed.pass_on(received).status_code == 200
+    cache.clear()
+    assert signed.pass_on(received).status_code == 200
+    later = timezone.now() + keys.REMEMBERED
+    monkeypatch.setattr("gateway.webhooks.views.timezone.now", lambda: later)
+    assert signed.pass_on(received).status_code == 400
 
 
 def test_keys_from_a_setting_are_not_asked_for(signed: SignedRail, settings: Settings) -> None:

@@ -11,8 +11,16 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import amounts
-from accounts.models import Household, JournalEntry, Payment, PaymentAttempt, Site
+from accounts import agents, amounts
+from accounts.models import (
+    Agent,
+    AgentFloatChange,
+    Household,
+    JournalEntry,
+    Payment,
+    PaymentAttempt,
+    Site,
+)
 from gateway.demo import history
 from gateway.demo.kisima import KISIMA
 from gateway.demo.management.commands import load_demo
@@ -55,6 +63,22 @@ def test_the_demo_lives_its_past_and_every_invariant_holds(
     report = StringIO()
     call_command("audit", "--json", stdout=report, stderr=StringIO())
     assert json.loads(report.getvalue())["ok"] is True
+
+
+def test_an_agent_of_the_demo_takes_cash(outside: Outside, short_past: None) -> None:
+    call_command("load_demo", stdout=StringIO())
+    agent = Agent.objects.get()
+    assert (agent.code, agent.name, agent.site.slug) == ("AG01", "Duka la Amina", "kisima")
+    assert agents.float_minor(agent=agent) == 2_000_000
+    phone = outside.phone("+254711000091")
+    assert phone.dial("") == ("6 Take cash\n7 Float\n0 Exit", True)
+    screen, is_open = phone.dial("6*KIS0011*300*1*4826")
+    assert not is_open
+    assert screen.endswith("Your float is KES 19,700.")
+
+    call_command("load_demo", stdout=StringIO())
+    assert agents.float_minor(agent=agent) == 1_970_000
+    assert AgentFloatChange.objects.count() == 1
 
 
 def test_loading_the_demo_again_changes_nothing(outside: Outside, short_past: None) -> None:

@@ -163,6 +163,8 @@ def test_credited_is_what_was_confirmed(name: str) -> None:
     def tell(story_steps: list[Step]) -> None:
         with transaction.atomic(), opened(RIGS[name]) as rig:
             story = Story(rig=rig)
+            # As a scheduled pull does, from the rail's first minute on.
+            story.statement(0)
             story.submit(0)
             for act, number in story_steps:
                 ACTS[act](story, number)

@@ -22,6 +22,7 @@ from accounts.refunds import RefundAnswer
 from accounts.topups import ConfirmedPayment
 from gateway.providers.interface import (
     Amount,
+    BadSignature,
     Callback,
     Capabilities,
     Initiated,
@@ -113,10 +114,16 @@ class PawapayProvider:
 
     def verify(self, *, callback: Callback, at: datetime) -> None:
         """Check the signature where PAWAPAY_CALLBACKS_SIGNED asks for one; see Provider."""
-        if settings.PAWAPAY_CALLBACKS_SIGNED:
-            signatures.verify(
-                callback=callback, keys=keys.known(), public_url=settings.PUBLIC_URL, at=at
-            )
+        if not settings.PAWAPAY_CALLBACKS_SIGNED:
+            return
+        known = keys.remembered(at=at)
+        try:
+            _verify(callback, known=known, at=at)
+        except BadSignature:
+            # Perhaps with a key that is newer than what we remember.
+            if keys.learned(at=at) == known:
+                raise
+            _verify(callback, known=keys.remembered(at=at), at=at)
 
     def parse_callback(self, *, callback: Callback) -> Notification:
         """Read the result of a deposit or a refund; see Provider."""
@@ -237,6 +244,10 @@ class PawapayProvider:
         if not default:
             raise ProviderRefused(code="operator", text="no operator is known for this number")
         return default
+
+
+def _verify(callback: Callback, *, known: Mapping[str, bytes], at: datetime) -> None:
+    signatures.verify(callback=callback, keys=known, public_url=settings.PUBLIC_URL, at=at)
 
 
 def _accounts(deposit_ids: Iterator[str]) -> dict[str, str]:

@@ -13,9 +13,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from http_message_signatures import (
     HTTPMessageSignaturesException,
     HTTPMessageVerifier,
@@ -90,6 +93,23 @@ class _Verifier(HTTPMessageVerifier):
             raise InvalidSignature("it has expired")
 
 
+class _Keys(MappingKeyResolver):
+    """Public keys in PEM, each read once a process."""
+
+    def resolve_public_key(self, key_id: str) -> Any:
+        """Return the key of an id, None where there is none. Raises ValueError."""
+        pem = super().resolve_public_key(key_id)
+        return _public_key(pem) if isinstance(pem, bytes) else pem
+
+
+@lru_cache(maxsize=16)
+def _public_key(pem: bytes) -> Any:
+    try:
+        return load_pem_public_key(pem)
+    except UnsupportedAlgorithm as error:
+        raise ValueError(f"a public key of another kind: {error}") from error
+
+
 def verify(*, callback: Callback, keys: Mapping[str, bytes], public_url: str, at: datetime) -> None:
     """Check that pawaPay signed the callback, body included, a moment ago. Raises BadSignature.
 
@@ -106,7 +126,7 @@ def verify(*, callback: Callback, keys: Mapping[str, bytes], public_url: str, at
     verifier = _Verifier(
         at=at,
         signature_algorithm=_algorithm(headers["signature-input"]),
-        key_resolver=MappingKeyResolver(public_keys=keys, private_keys={}),
+        key_resolver=_Keys(public_keys=keys, private_keys={}),
     )
     try:
         verifier.verify(

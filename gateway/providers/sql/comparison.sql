@@ -6,8 +6,6 @@ WITH failed AS MATERIALIZED (
 ), there AS MATERIALIZED (
     SELECT s.id, CASE s.kind WHEN 'reversal' THEN 'refund' ELSE s.kind END AS movement,
         s.reference, s.amount_minor, s.fee_minor, s.currency,
-        CASE s.kind WHEN 'payment' THEN -1 WHEN 'refund' THEN 1 WHEN 'reversal' THEN 1 ELSE 0
-            END AS fee_sign,
         s.happened_at >= %(begin)s AND s.happened_at < %(end)s AS is_of_span
     FROM gateway_providers_statementrow s
     WHERE s.rail_id = %(rail)s
@@ -67,23 +65,24 @@ WITH failed AS MATERIALIZED (
         SELECT FROM gateway_providers_statementrow s
         WHERE s.rail_id = %(rail)s
             AND (s.kind = k.kind OR (s.kind = 'reversal' AND k.kind = 'refund')))
-), ours AS (
-    SELECT t.id AS row_id, p.id AS payment_id, p.amount_minor, p.fee_minor, p.currency
+), from_there AS (
+    -- Two ways, so that a day's payments are only ever joined by the payments' unique index.
+    SELECT t.movement, t.reference, t.id AS row_id, p.id AS payment_id, t.is_of_span, t.currency,
+        p.currency AS our_currency, p.amount_minor - p.fee_minor AS ours_minor,
+        t.amount_minor - CASE WHEN t.fee_minor > 0 THEN t.fee_minor ELSE coalesce(p.fee_minor, 0)
+            END AS theirs_minor
     FROM there t
-    JOIN accounts_payment p ON p.provider = %(provider)s AND p.reference = t.reference
+    LEFT JOIN accounts_payment p ON p.provider = %(provider)s AND p.reference = t.reference
         AND p.rail_id = %(rail)s
     WHERE t.movement = 'payment'
     UNION ALL
-    SELECT t.id, m.payment_id, m.amount_minor, m.fee_minor, m.currency
-    FROM there t JOIN moved m ON m.movement = t.movement AND m.reference = t.reference
+    SELECT t.movement, t.reference, t.id, m.payment_id, t.is_of_span, t.currency, m.currency,
+        m.amount_minor + m.fee_minor,
+        t.amount_minor + CASE WHEN t.movement <> 'refund' THEN 0 WHEN t.fee_minor > 0
+            THEN t.fee_minor ELSE coalesce(m.fee_minor, 0) END
+    FROM there t
+    LEFT JOIN moved m ON m.movement = t.movement AND m.reference = t.reference
     WHERE t.movement <> 'payment'
-), from_there AS (
-    SELECT t.movement, t.reference, t.id AS row_id, o.payment_id, t.is_of_span, t.currency,
-        o.currency AS our_currency,
-        o.amount_minor + t.fee_sign * o.fee_minor AS ours_minor,
-        t.amount_minor + t.fee_sign * CASE WHEN t.fee_minor > 0 THEN t.fee_minor
-            ELSE coalesce(o.fee_minor, 0) END AS theirs_minor
-    FROM there t LEFT JOIN ours o ON o.row_id = t.id
 ), ours_of_span AS (
     SELECT 'payment' AS movement, p.reference, p.id AS payment_id, p.currency,
         p.amount_minor - p.fee_minor AS ours_minor,
@@ -91,9 +90,10 @@ WITH failed AS MATERIALIZED (
     FROM accounts_payment p
     WHERE p.rail_id = %(rail)s AND p.agent_id IS NULL AND (
             p.paid_at >= %(begin)s AND p.paid_at < %(end)s OR p.id = ANY(%(payments)s))
-        AND NOT EXISTS (
-            SELECT FROM gateway_providers_statementrow s
-            WHERE s.rail_id = %(rail)s AND s.kind = 'payment' AND s.reference = p.reference)
+        -- No join, so that each is looked up by the whole unique index whatever the statistics say.
+        AND (SELECT s.id FROM gateway_providers_statementrow s
+             WHERE s.rail_id = %(rail)s AND s.kind = 'payment' AND s.reference = p.reference
+             LIMIT 1) IS NULL
     UNION ALL
     SELECT m.movement, m.reference, m.payment_id, m.currency, m.amount_minor + m.fee_minor,
         m.happened_at >= %(begin)s AND m.happened_at < %(end)s
