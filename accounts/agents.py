@@ -36,7 +36,8 @@ Kind = AgentFloatChange.Kind
 
 CODE = re.compile(r"[A-Z0-9]{3,12}")
 REFERENCE_CHARACTERS = 12
-"""Of 32 letters and digits each: of a million payments of an agent no two will be alike."""
+"""Of 32 letters and digits each: of a hundred million payments no two will be alike, and with the
+word before them they can be copied from a screen."""
 
 
 class NotBooked(Exception):
@@ -280,9 +281,9 @@ def find_household(*, agent: Agent, code: str, at: datetime) -> Household:
 
 
 def reference_of(agent: Agent, *, key: str) -> str:
-    """Return the reference of what an agent takes under an idempotency key: "AG01-K3J5..."."""
+    """Return the reference of what an agent takes under an idempotency key: "CASHK3J5QF7TZ2AB"."""
     digest = hashlib.sha256(f"{agent.uid}:{key}".encode()).digest()
-    return f"{agent.code}-{base64.b32encode(digest).decode()[:REFERENCE_CHARACTERS]}"
+    return f"CASH{base64.b32encode(digest).decode()[:REFERENCE_CHARACTERS]}"
 
 
 def _change(

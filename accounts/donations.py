@@ -30,6 +30,8 @@ def credit(*, payment: Payment, pledge: Pledge, at: datetime) -> Donation:
         for minor in (payment.amount_minor, payment.fee_minor)
     )
     kept_minor = payment.amount_minor - payment.fee_minor
+    # A book's positions are told apart by name; the site's own currency has none.
+    position = "" if payment.currency == pledge.site.currency else payment.currency
     entry = ledger.post(
         book_id=pledge.site.book.pk,
         kind="donation",
@@ -37,7 +39,7 @@ def credit(*, payment: Payment, pledge: Pledge, at: datetime) -> Donation:
         legs=[
             crediting.received_leg(payment=payment, amount_minor=kept_minor),
             Leg(kind="fx_position", asset=payment.currency, amount=kept_minor),
-            Leg(kind="fx_position", amount=fee_wei - amount_wei),
+            Leg(kind="fx_position", name=position, amount=fee_wei - amount_wei),
             Leg(kind="rail_fees", name=payment.rail.code, amount=-fee_wei),
             Leg(kind="donations", amount=amount_wei),
         ],

@@ -19,26 +19,19 @@ RESERVE: Account = ("fx_reserve", "")
 _OF_HOUSEHOLD = {"household_funds", "household_repayment", "payer_claim"}
 
 
-def folded(postings: Iterable[tuple[str, str, int]]) -> dict[Account, int]:
+def folded(postings: Iterable[tuple[str, str, int]], *, position: Account) -> dict[Account, int]:
     """Sum postings (kind, name, wei) by what is taken back as one.
 
     A household's accounts and the claim on its payer are one. The provider keeps its fee, so what
-    was booked as rail_fees comes out of the market value.
+    was booked as rail_fees comes out of the position in the payment's currency.
     """
     sums: Counter[Account] = Counter()
-    fees_wei = 0
     for kind, name, amount in postings:
-        if kind == "rail_fees":
-            fees_wei += amount
+        if kind in _OF_HOUSEHOLD:
+            sums[HOUSEHOLD] += amount
         else:
-            sums[HOUSEHOLD if kind in _OF_HOUSEHOLD else (kind, name)] += amount
-    sums[market_account(sums)] += fees_wei
+            sums[position if kind == "rail_fees" else (kind, name)] += amount
     return {account: amount for account, amount in sums.items() if amount}
-
-
-def market_account(accounts: Iterable[Account]) -> Account:
-    """Return the account among these that stands for the market value of a currency."""
-    return next((each for each in accounts if each[0] == "fx_position"), ("fx_position", ""))
 
 
 def due(

@@ -37,10 +37,9 @@ class Standing:
 def standing(*, payment: Payment) -> Standing:
     """Read a credited payment's legs in DAI, and those of its take-backs that were not put back."""
     taken = payment.take_backs.filter(put_back_at__isnull=True).values_list("entry_id", flat=True)
-    book_id = book_of(payment=payment)
     return Standing(
-        credit=_read(book_id=book_id, entry_ids=[payment.entry_id or 0]),
-        moved=_read(book_id=book_id, entry_ids=list(taken)),
+        credit=_read(payment=payment, entry_ids=[payment.entry_id or 0]),
+        moved=_read(payment=payment, entry_ids=list(taken)),
     )
 
 
@@ -138,7 +137,7 @@ def fee_legs(*, payment: Payment, fee_minor: int, at: datetime) -> list[Leg]:
         fee_wei = wei_from_minor(
             amount_minor=abs(fee_minor), currency=payment.currency, local_per_dai=rate
         ) * (1 if fee_minor > 0 else -1)
-    kind, name = _market_account(payment=payment)
+    kind, name = _position(payment=payment)
     return [
         Leg(kind=Kind.FX_POSITION, asset=payment.currency, amount=-fee_minor),
         Leg(kind=kind, name=name, amount=fee_wei),
@@ -200,15 +199,24 @@ def _due_leg(*, payment: Payment, amount_minor: int) -> Leg:
     )
 
 
-def _read(*, book_id: int, entry_ids: Iterable[int]) -> dict[opposite.Account, int]:
-    postings = Posting.objects.filter(book_id=book_id, entry_id__in=entry_ids, asset=DAI)
-    return opposite.folded(postings.values_list("account__kind", "account__name", "amount"))
+def _read(*, payment: Payment, entry_ids: Iterable[int]) -> dict[opposite.Account, int]:
+    postings = Posting.objects.filter(
+        book_id=book_of(payment=payment), entry_id__in=entry_ids, asset=DAI
+    )
+    return opposite.folded(
+        postings.values_list("account__kind", "account__name", "amount"),
+        position=_position(payment=payment),
+    )
 
 
-def _market_account(*, payment: Payment) -> opposite.Account:
-    if payment.state != Payment.State.CREDITED:
-        return opposite.market_account(())
-    return opposite.market_account(standing(payment=payment).credit)
+def _position(*, payment: Payment) -> opposite.Account:
+    """The position in a payment's currency, in DAI: a site's own currency has no name."""
+    is_own = (
+        payment.state == Payment.State.CREDITED
+        and payment.site is not None
+        and payment.site.currency == payment.currency
+    )
+    return (Kind.FX_POSITION, "" if is_own else payment.currency)
 
 
 def _market(*, payment: Payment, at: datetime) -> Fraction | None:

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-STRIPE_SECRET = "whsec_sandbox"  # noqa: S105 - of launcher.stack.provider_environment
+STRIPE_SECRET = "whsec_sandbox"
+"""Of launcher.stack.provider_environment."""
 KEY_ID = "HTTP_EC_P256_KEY:1"
 KEY = ec.derive_private_key(4826, ec.SECP256R1())
 COVERED = ("@method", "@authority", "@path", "signature-date", "content-digest", "content-type")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -20,13 +20,14 @@ class Size:
 
     rounds: int
     seconds: float
+    seconds_beside: float
     paced_seconds: float
     connections: int = 24
     paced_per_second: int = 100
 
 
-FULL = Size(rounds=7, seconds=3.0, paced_seconds=20.0)
-SMALL = Size(rounds=1, seconds=0.3, paced_seconds=0.5, connections=2)
+FULL = Size(rounds=7, seconds=3.0, seconds_beside=2.0, paced_seconds=20.0)
+SMALL = Size(rounds=1, seconds=0.3, seconds_beside=0.2, paced_seconds=0.5, connections=2)
 
 
 @dataclass(kw_only=True)
@@ -43,13 +44,16 @@ def compare(
     noun: str,
     where: Country,
     size: Size,
+    beside: Sequence[str] = (),
     after_round: Callable[[], None] = lambda: None,
 ) -> tuple[Outcome, int]:
-    """Measure the scenario named like the bench; return the outcome and its answered requests.
+    """Measure the scenario named like the bench; return the outcome and all answered requests.
 
-    noun names one request in the figures. after_round clears away what a round left behind.
+    noun names one request in the figures. beside: scenarios that get a rate and a ratio of their
+    own. after_round clears away what a round left behind.
     """
-    sides = {"empty": Side(), bench: Side()}
+    order = ("empty", bench, *beside)
+    sides = {scenario: Side() for scenario in order}
     answered = 0
     runs = count()
     with Server() as server, Peer(module="benches.load", environment=os.environ) as load:
@@ -68,11 +72,11 @@ def compare(
 
         for number in range(size.rounds + 1):
             say(f"round {number} of {size.rounds}" + (" (to warm up)" if number == 0 else ""))
-            for scenario in ("empty", bench) if number % 2 else (bench, "empty"):
+            for scenario in order if number % 2 else order[::-1]:
                 before = server.cpu_seconds()
-                found = ask(scenario, size.seconds)
+                found = ask(scenario, size.seconds_beside if scenario in beside else size.seconds)
                 spent = server.cpu_seconds() - before
-                if scenario == bench:
+                if scenario != "empty":
                     answered += found["requests"]
                     after_round()
                 if number:
@@ -95,10 +99,15 @@ def compare(
                 "empty_view_per_second": middle(empty.per_second),
                 f"{noun}_server_cpu_us": middle(full.server_cpu_us),
                 "empty_view_server_cpu_us": middle(empty.server_cpu_us),
+                **{f"accepted_{one}_per_second": middle(sides[one].per_second) for one in beside},
             },
             ratios={
                 "vs_empty_view": _ratio(full.per_second, empty.per_second),
                 "vs_empty_view_server_cpu": _ratio(empty.server_cpu_us, full.server_cpu_us),
+                **{
+                    f"vs_empty_view_{one}": _ratio(sides[one].per_second, empty.per_second)
+                    for one in beside
+                },
             },
         ),
         answered,

@@ -94,6 +94,4 @@ def trade(village: Village, *, at: datetime) -> None:
     )
     by = cashier(agent)
     answered(refund(first, amount_minor=5_000, by=by, at=at), is_done=True, at=at)
-    agents.return_float(
-        agent=agent, amount_minor=1_000, made_by=by, idempotency_key="back", at=at
-    )
+    agents.return_float(agent=agent, amount_minor=1_000, made_by=by, idempotency_key="back", at=at)

@@ -51,7 +51,9 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Agent
-        fields = ("name", "phone", "user", "language")
+        fields: tuple[str, ...] = ("name", "phone", "user", "language")
+        labels = {"user": "Log-in"}
+        help_texts = {"user": "of your staff, if any; it then can do nothing but take cash here"}
 
     def clean_phone(self) -> str:
         typed = str(self.cleaned_data["phone"])
@@ -80,8 +82,7 @@ class NewAgentForm(AgentForm):
         label="PIN", required=False, help_text="four digits, for cash taken by phone; told to them"
     )
 
-    class Meta:
-        model = Agent
+    class Meta(AgentForm.Meta):
         fields = ("site", "code", "name", "phone", "user", "language")
 
     def clean_code(self) -> str:

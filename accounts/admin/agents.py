@@ -210,7 +210,7 @@ class AgentAdmin(SimpleHistoryAdmin, DomainAdmin):
             return self._done(request, agent, said=f"{agent.code} has a new PIN.")
         return self.ask(request, row=agent, title="Set a new PIN", form=form)
 
-    @page_action("Close", permission="change")
+    @page_action("Close agent", permission="change")
     def close_agent(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Close an agent whose float is given back."""
         agent = self.row_to_change(request, object_id)

@@ -42,7 +42,14 @@ class Lasting(admin.SimpleListFilter):
 class AlarmAdmin(ReadOnlyAdmin):
     """What is wrong now; each goes by itself when its cause is gone."""
 
-    list_display = ("text", "kind", "operator", when("raised_at"), when("seen_at"), "lasts")
+    list_display = (
+        "text",
+        "kind",
+        "operator",
+        when("raised_at"),
+        when("seen_at"),
+        when("cleared_at", title="over since"),
+    )
     list_filter = (Lasting, "kind", "raised_at")
     list_select_related = ("operator",)
     search_fields = ("text__icontains", "key__istartswith")
@@ -59,7 +66,3 @@ class AlarmAdmin(ReadOnlyAdmin):
     def of_operator(self, rows: QuerySet[Any], operator_id: int) -> QuerySet[Any]:
         """An operator's own, and everybody's (exchange rates)."""
         return rows.filter(Q(operator=operator_id) | Q(operator__isnull=True))
-
-    @admin.display(description="lasts", boolean=True)
-    def lasts(self, alarm: Alarm) -> bool:
-        return alarm.cleared_at is None

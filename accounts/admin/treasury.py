@@ -139,7 +139,8 @@ class TreasuryConversionAdmin(AppendOnlyAdmin):
     ) -> HttpResponse:
         totals = _totals(request, since=timezone.now() - timedelta(days=31 * MONTHS_SHOWN))
         context = {**(extra_context or {}), "totals": totals}
-        return super().changelist_view(request, context)
+        shown: HttpResponse = super().changelist_view(request, context)
+        return shown
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         told = form.cleaned_data

@@ -48,16 +48,16 @@ def payments_say_what_was_taken_back(database: BaseDatabaseWrapper) -> Iterator[
         LEFT JOIN (
             SELECT payment_id, sum(amount_minor) FILTER (WHERE put_back_at IS NULL) AS minor,
                 sum(taken_wei + claim_wei) FILTER (WHERE put_back_at IS NULL) AS wei,
-                count(*) AS counted
+                CASE WHEN count(put_back_at) > 0 THEN count(*) ELSE 0 END AS rounded
             FROM accounts_takeback GROUP BY 1
         ) t ON t.payment_id = p.id
         WHERE p.taken_back_minor <> coalesce(t.minor, 0)
             OR p.taken_back_minor NOT BETWEEN 0 AND p.amount_minor
-            OR coalesce(t.wei, 0) - CASE WHEN p.state = 'credited'
-                THEN div(p.credited_wei * p.taken_back_minor, p.amount_minor) ELSE 0 END
-                -- Rounding left by parts that were put back: less than a wei each, none at the end.
-                NOT BETWEEN 0 AND CASE WHEN p.taken_back_minor = p.amount_minor THEN 0
-                    ELSE coalesce(t.counted, 0) END
+            OR abs(coalesce(t.wei, 0) - CASE WHEN p.state = 'credited'
+                THEN div(p.credited_wei * p.taken_back_minor, p.amount_minor) ELSE 0 END)
+                -- What parts that were put back left of rounding: less than a wei for each part.
+                > CASE WHEN p.taken_back_minor IN (0, p.amount_minor) THEN 0
+                    ELSE coalesce(t.rounded, 0) END
         """,
     )
 

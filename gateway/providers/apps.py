@@ -8,3 +8,4 @@ class ProvidersConfig(AppConfig):
 
     name = "gateway.providers"
     label = "gateway_providers"
+    verbose_name = "Providers and reconciliation"

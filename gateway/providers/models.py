@@ -220,4 +220,4 @@ class Difference(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rail.code} {self.reference} {self.kind}"
+        return f"{self.reference}: {self.get_kind_display()}"

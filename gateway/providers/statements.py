@@ -18,7 +18,8 @@ def keep(*, rows: Iterable[StatementEntry], rail: Rail, at: datetime) -> list[st
     """Store rows once each, as they were first seen; return what a person has to look at.
 
     That is rows that can't be read, and rows that now tell another amount than when they were first
-    seen. Rows are taken from the provider as they are stored: two statements for every thousand.
+    seen. Rows are taken from the provider as they are stored: a look for every thousand, and an
+    insert of those that are new.
     """
     trouble: list[str] = []
     left = iter(rows)
@@ -33,8 +34,10 @@ def keep(*, rows: Iterable[StatementEntry], rail: Rail, at: datetime) -> list[st
             for row in chunk
             if not isinstance(row, UnreadableRow)
         ]
-        StatementRow.objects.bulk_create(told, ignore_conflicts=True)
-        trouble += _changed(told=told, rail=rail)
+        known = _known(told=told, rail=rail)
+        new = [row for row in told if (row.kind, row.reference) not in known]
+        StatementRow.objects.bulk_create(new, ignore_conflicts=True)
+        trouble += _changed(told=told, known=known)
     return trouble
 
 
@@ -59,18 +62,31 @@ def as_stored(*, row: ConfirmedPayment | Movement, rail: Rail, at: datetime) -> 
     return kept
 
 
-def _changed(*, told: list[StatementRow], rail: Rail) -> list[str]:
-    references = [row.reference for row in told]
-    kept = {
-        (row.kind, row.reference): row
-        for row in StatementRow.objects.filter(rail=rail, reference__in=references)
+def _known(*, told: list[StatementRow], rail: Rail) -> dict[tuple[str, str], tuple[int, str]]:
+    """Amount and currency of rows that were seen before, by kind and reference."""
+    seen = StatementRow.objects.filter(
+        rail=rail,
+        kind__in={row.kind for row in told},
+        reference__in=[row.reference for row in told],
+    )
+    return {
+        (kind, reference): (amount_minor, currency)
+        for kind, reference, amount_minor, currency in seen.values_list(
+            "kind", "reference", "amount_minor", "currency"
+        )
     }
+
+
+def _changed(
+    *, told: list[StatementRow], known: dict[tuple[str, str], tuple[int, str]]
+) -> list[str]:
     changed = []
     for row in told:
-        first = kept[row.kind, row.reference]
-        if (row.amount_minor, row.currency) != (first.amount_minor, first.currency):
+        now = (row.amount_minor, row.currency)
+        first = known.get((row.kind, row.reference), now)
+        if now != first:
             changed.append(
-                f"{row.reference} was {first.amount_minor} minor units of {first.currency} and is "
-                f"now {row.amount_minor} of {row.currency}"
+                f"{row.reference} was {first[0]} minor units of {first[1]} and is now {now[0]} of "
+                f"{now[1]}"
             )
     return changed

@@ -16,12 +16,14 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from accounts import audit, rollover, site_rates
 from accounts.audit.checks import FINDINGS_KEPT
+from accounts.models import SiteRate
 from settlement import settle
 from settlement.audit.bills import block_start
 from settlement.models import BlockBill, Charge, SettlementBatch
 from tests.integration.agent_corruptions import AGENT_CORRUPTIONS
 from tests.integration.fiscal_corruptions import FISCAL_CORRUPTIONS
 from tests.integration.payback_corruptions import PAYBACK_CORRUPTIONS
+from tests.integration.treasury_corruptions import TREASURY_CORRUPTIONS
 from tests.worked_village import WorkedVillage, work
 from tokens.management.commands.audit import CHECKS
 
@@ -48,8 +50,9 @@ CHARGE_COLUMNS = (
     " minting_milliwatt_hours, wei_per_milliwatt_hour, amount_wei, starts_at, is_late"
 )
 PAYMENT_COLUMNS = (
-    "fee_minor, taken_back_minor, provider_request, rail_id, provider, reference, amount_minor, currency, account_text, payer_phone, paid_at,"
-    " recorded_at, state, reason, household_id, site_id, entry_id, credited_wei, credited_at"
+    "fee_minor, taken_back_minor, provider_request, rail_id, provider, reference,"
+    " amount_minor, currency, account_text, payer_phone, paid_at, recorded_at, state, reason,"
+    " household_id, site_id, entry_id, credited_wei, credited_at"
 )
 ENTRY_COLUMNS = "sequence, kind, key, request_hash, occurred_at, recorded_at, previous_hash, hash"
 
@@ -351,6 +354,7 @@ CORRUPTIONS: list[tuple[str, str]] = [
 ]
 
 CORRUPTIONS += AGENT_CORRUPTIONS + FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
+CORRUPTIONS += TREASURY_CORRUPTIONS
 
 # What the database itself would refuse: taken away first, inside the transaction that is undone.
 GUARDED = (
@@ -390,7 +394,7 @@ def _change_rate(worked: WorkedVillage, *, at: datetime) -> None:
             at=begins_at - timedelta(hours=1),
         )
         rollover.run_due(at=begins_at)
-    assert all(rate.compensation_wei for rate in site.rates.filter(local_per_dai__in=(117.5, 140)))
+    assert SiteRate.objects.filter(site=site, compensation_wei__gt=0).count() == 2
     worked.village.pay("KIS0001", amount_minor=10_000, at=at, reference="RCPAFTER01")
     settle.run_all(site_id=site.pk, at=at)
 

@@ -15,12 +15,13 @@ import pytest
 from benches import load, outcome, page
 from benches.load import BadAnswer
 from benches.outcome import Outcome
+from benches.requests import RAILS
 from launcher.places import ROOT
 
 RATIOS = {
     "settle": {"vs_bare", "vs_orm", "vs_hordak"},
     "ussd": {"vs_empty_view"},
-    "hooks": {"vs_empty_view"},
+    "hooks": {"vs_empty_view", *(f"vs_empty_view_{rail}" for rail in RAILS)},
 }
 FIGURES = {
     "settle": {
@@ -43,6 +44,7 @@ FIGURES = {
         "hook_p99_ms_at_100_per_second",
         "hooks_per_second",
         "empty_view_per_second",
+        *(f"accepted_{rail}_per_second" for rail in RAILS),
     },
 }
 

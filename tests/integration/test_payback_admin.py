@@ -1,4 +1,4 @@
-"""Giving back, closing claims and attaching by hand: with the right, once, and with who and when."""
+"""Giving back, closing claims, attaching by hand: with the right, once, with who and when."""
 
 from __future__ import annotations
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, timedelta
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.locks import singleton
 from accounts.models import Alarm, Household, JournalEntry, Payment, Rail
-from gateway.providers import collection, comparison, reconciliation
+from gateway.providers import collection, comparison, reconciliation, tasks
 from gateway.providers.models import Difference, Reconciliation
 from tests.integration.reconciling import (
     counts,
@@ -247,6 +251,14 @@ class TestWhen:
         assert counts(made) == (0, 1, 0, 0)
         assert made.failure.startswith("WRONG00001 unreadable")
 
+    def test_a_row_that_tells_another_amount_than_before_is_named(
+        self, world: World, home: Household, today: Village
+    ) -> None:
+        receipt = silent(world, "KIS0001", "80")
+        row(today, receipt, 9_000)
+        made = reconcile(today)
+        assert made.failure == (f"{receipt} was 9000 minor units of KES and is now 8000 of KES")
+
     def test_every_day_that_is_due_is_compared_once(
         self, world: World, home: Household, today: Village
     ) -> None:
@@ -268,6 +280,56 @@ class TestWhen:
         assert Reconciliation.objects.exclude(failure="").count() == 1
         assert run_due(today, at=at + timedelta(days=3, hours=1)) == 3
         assert not Reconciliation.objects.exclude(failure="").exists()
+
+
+class TestCommand:
+    """manage.py reconcile, and what beat starts."""
+
+    def test_any_past_day_can_be_compared_by_hand(
+        self, world: World, home: Household, today: Village
+    ) -> None:
+        silent(world, "KIS0001", "80")
+        said = io.StringIO()
+        call_command("reconcile", rail="mpesa", day=day_of(noon()), stdout=said)
+        assert said.getvalue() == (
+            f"mpesa {day_of(noon())}: 0 matched, 1 missing here, 0 missing there, "
+            "0 differ in amount\n"
+        )
+        call_command("reconcile", rail="mpesa", day=day_of(timezone.now()), stdout=said)
+        assert said.getvalue().endswith("the day is still young\n")
+
+    @pytest.mark.parametrize(("rail", "days"), [("nothing", 2), ("mpesa", -3)])
+    def test_what_cannot_be_compared_is_said(
+        self, world: World, today: Village, rail: str, days: int
+    ) -> None:
+        with pytest.raises(CommandError, match=r"no rail 'nothing'|has not begun"):
+            call_command("reconcile", rail=rail, day=day_of(noon(days_ago=days)))
+
+    def test_a_provider_that_is_away_is_an_error(self, world: World, today: Village) -> None:
+        world.fault("unavailable")
+        with pytest.raises(CommandError, match="the provider is away"):
+            call_command("reconcile", rail="mpesa", day=day_of(noon()))
+
+    def test_beat_starts_each_rail_that_has_a_provider(
+        self, world: World, today: Village, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.MOMO_URL = ""
+        started: list[int] = []
+        monkeypatch.setattr(tasks.reconcile_rail, "delay", started.append)
+        for code in ("cash", "momo"):
+            Rail.objects.create(
+                operator=today.operator,
+                provider=code,
+                code=code,
+                merchant_account=code,
+                currency="KES",
+                min_top_up_minor=1,
+                max_top_up_minor=2,
+            )
+        tasks.reconcile_rails()
+        assert started == [today.rail.pk]
+        tasks.reconcile_rail(today.rail.pk)
+        assert Reconciliation.objects.get().rail == today.rail
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])

@@ -92,18 +92,19 @@ class TestResolving:
         assert payment.left_minor == 0
         assert len(texts("payment_reversed")) == 1
         assert counts(reconcile(today)) == (0, 0, 0, 0)
+        assert_books_hold()
 
     def test_taking_back_what_was_spent_is_a_claim_on_the_payer(
         self, world: World, home: Household, today: Village
     ) -> None:
         payment = today.pay("KIS0001", amount_minor=50_000, at=noon())
-        today.fund(home, amount_wei=-payment.credited_wei // 2, at=timezone.now())  # type: ignore[operator]
+        today.fund(home, amount_wei=-payment.credited_wei // 2, at=timezone.now())
         reconcile(today)
         resolve(today, "take_back")
         assert funds(home) == 0
-        assert PayerClaim.objects.get().amount_wei + payment.credited_wei // 2 in (  # type: ignore[operator]
+        assert PayerClaim.objects.get().amount_wei + payment.credited_wei // 2 in (
             payment.credited_wei,
-            payment.credited_wei - 1,  # type: ignore[operator]
+            payment.credited_wei - 1,
         )
 
     @pytest.mark.parametrize(("told", "change"), [("450", -5_000), ("612.50", 11_250)])
@@ -258,7 +259,7 @@ class TestTogether:
             except AlreadyResolved as error:
                 late.append(error)
 
-        run_together(*(lambda by=by: click(by) for by in clerks))  # type: ignore[misc]
+        run_together(*(lambda by=by: click(by) for by in clerks))
         assert (len(done), len(late)) == (1, 1)
         assert JournalEntry.objects.count() == 1
         assert floats.held_minor(rail=today.rail) == 8_000

@@ -19,12 +19,14 @@ from accounts.models import (
     JournalEntry,
     LedgerAccount,
     Operator,
+    RateQuote,
     TreasuryConversion,
     User,
 )
 from accounts.treasury import ConversionDiffers, ConversionRefused
 from tests.integration.reconciling import assert_books_hold, clerk, held
 from tests.integration.sandboxed import home, later, today
+from tests.paybacks import card_rail, donate
 from tests.village import Village
 
 __all__ = ["home", "today"]
@@ -62,7 +64,7 @@ def convert(village: Village, sold_minor: int, **changes: Any) -> TreasuryConver
 
 
 def of_site(village: Village) -> dict[tuple[str, str], int]:
-    accounts = LedgerAccount.objects.filter(book_id=village.site.book.pk, household_id=None)
+    accounts = LedgerAccount.objects.filter(book_id=village.site.book.pk, household__isnull=True)
     return {(each.kind, each.asset): each.amount for each in accounts if each.amount}
 
 
@@ -110,7 +112,7 @@ class TestBooking:
     def test_the_average_is_that_of_the_book(self, home: Household, today: Village) -> None:
         quote("100")
         today.pay("KIS0001", amount_minor=10_000, at=timezone.now())
-        site_rates.RateQuote.objects.all().delete()
+        RateQuote.objects.all().delete()
         quote("200")
         today.pay("KIS0001", amount_minor=30_000, at=timezone.now())
         # 1 DAI for 100 shillings and 1.5 for 300: 2.5 for 400.
@@ -138,22 +140,16 @@ class TestBooking:
 
     def test_currencies_of_one_book_do_not_mix(self, home: Household, today: Village) -> None:
         today.pay("KIS0001", amount_minor=12_925, at=timezone.now())
-        ledger.post(
-            book_id=today.site.book.pk,
-            kind="donation",
-            key="usd",
-            legs=[
-                Leg(kind="float", name="cards", asset="USD", amount=-100_000),
-                Leg(kind="fx_position", asset="USD", amount=100_000),
-                Leg(kind="fx_position", name="USD", amount=-1_000 * WEI),
-                Leg(kind="donations", amount=1_000 * WEI),
-            ],
-            occurred_at=timezone.now(),
-            at=timezone.now(),
+        donate(today, at=timezone.now(), amount_minor=100_000)
+        # Nobody quotes the dollar: it is a DAI, and KES 129.25 are one.
+        made = convert(
+            today, 99_767, rail=card_rail(today), bought_wei=1_000 * WEI, reference="po_1"
         )
+        assert made.cost_wei == 99_767 * WEI // 100
+        assert made.result_wei == 1_000 * WEI - made.cost_wei
         assert convert(today, 12_925).cost_wei == WEI
-        dollars = treasury.position(site=today.site, currency="USD")
-        assert (dollars.amount_minor, dollars.cost_wei) == (100_000, 1_000 * WEI)
+        assert held("fx_position", DAI) == 0
+        assert_books_hold()
 
 
 class TestRefusing:

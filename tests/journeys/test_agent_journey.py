@@ -48,7 +48,7 @@ def test_an_agent_takes_cash_until_the_float_is_used_up(kisima: Village, outside
     screen, is_open = agent.dial(f"6*kis0001*600*1*{AGENT_PIN}")
     assert not is_open
     found = re.fullmatch(
-        r"KES 600 booked for KIS0001\. Receipt (AG01-\w+)\.\nYour float is KES 400\.", screen
+        r"KES 600 booked for KIS0001\. Receipt (CASH\w{12})\.\nYour float is KES 400\.", screen
     )
     assert found is not None, screen
 

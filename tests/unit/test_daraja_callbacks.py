@@ -12,12 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.daraja.callbacks import (
-    MalformedCallback,
-    paybill_notice,
-    printable,
-    stk_notification,
-)
+from gateway.providers.daraja.callbacks import paybill_notice, printable, stk_notification
+from gateway.providers.interface import MalformedCallback
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "daraja"
 REQUEST = "ws_CO_191220191020363925"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.donors_index import SCALE, Index, Position, rewarded, touched
+from accounts.donors_index import SCALE, Index, Position, rewarded, touched, withdrawn
 
 
 @dataclass
@@ -36,6 +37,18 @@ class Site:
     def touch(self, number: int) -> None:
         place = number % len(self.positions)
         self.positions[place] = touched(index=self.index, position=self.positions[place])
+
+    def withdraw(self, number: int, amount_wei: int, *, is_vested: bool) -> int:
+        """Take out part of a position, if it is there still; what was parked by that."""
+        place = number % len(self.positions)
+        before = self.positions[place]
+        amount_wei = min(amount_wei, before.amount_wei)
+        if not amount_wei:
+            return 0
+        self.index, self.positions[place], gave = withdrawn(
+            index=self.index, position=before, amount_wei=amount_wei, is_vested=is_vested
+        )
+        return gave.returned_wei if gave.is_parked else 0
 
     def scaled(self, position: Position) -> int:
         pending = position.amount_wei * (self.index.accumulated - position.paid_index)
@@ -98,6 +111,59 @@ def test_what_was_claimed_never_shrinks(history: list[tuple[str, int]]) -> None:
     for number, position in enumerate(site.positions):
         site.touch(number)
         assert site.positions[number].claimed_wei >= position.claimed_wei
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("donate", "reward")), amounts, st.booleans())
+        | st.tuples(st.just("withdraw"), amounts, st.booleans())
+        | st.tuples(st.just("withdraw"), st.just(10**30), st.booleans()),
+        max_size=40,
+    )
+)
+def test_withdrawing_loses_no_part_of_a_wei(history: list[tuple[str, int, bool]]) -> None:
+    site = Site()
+    parked = 0
+    for what, number, is_vested in history:
+        if what == "donate":
+            site.donate(number)
+        elif what == "reward":
+            site.index = rewarded(index=site.index, reward_wei=number)
+            parked += 0 if site.index.donated_wei else number
+        elif site.positions:
+            parked += site.withdraw(number % 7, number, is_vested=is_vested)
+        owed = sum(site.scaled(position) for position in site.positions)
+        shared = site.index.rewarded_wei - site.index.unallocated_wei
+        assert owed + site.index.remainder == SCALE * shared
+        assert site.index.unallocated_wei == parked
+        assert site.index.donated_wei == sum(each.amount_wei for each in site.positions)
+        assert all(0 <= each.fraction < SCALE for each in site.positions)
+
+
+def test_unvested_tokens_go_to_the_others_and_vested_ones_stay() -> None:
+    for is_vested, left, others in ((False, 0, 12), (True, 9, 3)):
+        site = after([("donate", 3), ("donate", 1), ("reward", 12)])
+        assert site.withdraw(0, 3, is_vested=is_vested) == 0
+        site.touch(1)
+        assert [position.claimed_wei for position in site.positions] == [left, others]
+
+
+def test_half_of_a_donation_gives_half_of_its_tokens_to_all_that_remain() -> None:
+    site = after([("donate", 4), ("donate", 2), ("reward", 12)])
+    site.withdraw(0, 2, is_vested=False)
+    for number in (0, 1):
+        site.touch(number)
+    # 8 of 12 were its own; 4 of them went to two equal halves.
+    assert [position.claimed_wei for position in site.positions] == [6, 6]
+
+
+@pytest.mark.parametrize("amount_wei", [0, -1, 5])
+def test_no_more_is_withdrawn_than_is_there(amount_wei: int) -> None:
+    site = after([("donate", 4)])
+    with pytest.raises(ValueError, match="has 4 wei left"):
+        withdrawn(
+            index=site.index, position=site.positions[0], amount_wei=amount_wei, is_vested=False
+        )
 
 
 def test_without_a_donation_the_reward_is_parked() -> None:

@@ -188,7 +188,7 @@ def test_francs_have_no_cents() -> None:
 def test_the_receipt_fits_one_page_with_the_worst_figures(
     language: Language, currency: str
 ) -> None:
-    reference = "LONGAGENT001-ABCDEFGHIJKL"
+    reference = "CASHABCDEFGHIJKL"
     told = cash.booked(
         language=language,
         code="LONG00000001",
@@ -211,11 +211,11 @@ def test_the_receipt_names_amount_account_reference_and_float() -> None:
         code="KIS0001",
         amount_minor=500_00,
         currency="KES",
-        reference="AG01-K3J5",
+        reference="CASHK3J5QF7TZ2AB",
         left_minor=19_500_00,
     )
     assert told.body == (
-        "END KES 500 booked for KIS0001. Receipt AG01-K3J5.\nYour float is KES 19,500."
+        "END KES 500 booked for KIS0001. Receipt CASHK3J5QF7TZ2AB.\nYour float is KES 19,500."
     )
 
 

@@ -106,7 +106,8 @@ class DifferenceAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
 
     @admin.display(description="what")
     def what(self, difference: Difference) -> str:
-        return f"{difference.get_movement_display()}: {difference.get_kind_display()}"
+        words = f"{difference.get_movement_display()}: {difference.get_kind_display()}"
+        return words[:1].upper() + words[1:]
 
     @admin.display(description="rail", ordering="rail__code")
     def called(self, difference: Difference) -> str:
@@ -160,9 +161,10 @@ class DifferenceAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
             context["resolutions"] = resolutions.offered(difference=difference)
             context["resolve_path"] = _resolve_path(difference)
             context["conversion_path"] = _conversion_path(difference)
-        return super().change_view(
+        shown: HttpResponse = super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **context}
         )
+        return shown
 
     def resolve_one(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """What a button on a difference's page does."""

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminDateWidget
 
 from accounts import floats
 from accounts.admin.base import AppendOnlyAdmin, page_action
-from accounts.admin.columns import EMPTY, linked, list_of, page_of, shown_minor, when
+from accounts.admin.columns import EMPTY, list_of, page_of, shown_minor, when
 from accounts.admin.scope import VisibleFilter
 from accounts.models import Rail
 from gateway.providers import reconciliation
@@ -82,7 +82,6 @@ class ReconciliationAdmin(AppendOnlyAdmin):
         "open_now",
         "told",
         "held",
-        linked("rail"),
         when("begins_at"),
         when("ends_at"),
         when("made_at", title="compared"),
@@ -98,11 +97,12 @@ class ReconciliationAdmin(AppendOnlyAdmin):
         ).order_by("-told_at")
         still_open = Q(differences__state=Difference.State.OPEN)
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(
+        counted: QuerySet[Any] = rows.annotate(
             still_open=Count("differences", filter=still_open),
             told_minor=Subquery(told.values("told_minor")[:1]),
             float_minor=Subquery(told.values("float_minor")[:1]),
         )
+        return counted
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.shown_fields if obj else ("rail", "day")
@@ -128,18 +128,18 @@ class ReconciliationAdmin(AppendOnlyAdmin):
             words = f"so far {words}; the day is still young"
         return f"{words}; not all could be read" if made.failure else words
 
-    @admin.display(description="still open")
+    @admin.display(description="open")
     def open_now(self, made: Any) -> str:
         if not made.still_open:
             return "0"
         path = list_of(Difference, reconciliation__id__exact=made.pk)
         return format_html('<a href="{}">{}</a>', path, made.still_open)
 
-    @admin.display(description="provider's balance")
+    @admin.display(description="balance there")
     def told(self, made: Any) -> str:
         return _amount(made, made.told_minor)
 
-    @admin.display(description="our float then")
+    @admin.display(description="our float")
     def held(self, made: Any) -> str:
         words = _amount(made, made.float_minor)
         return words if made.told_minor == made.float_minor else f"{words} (differs)"
@@ -163,7 +163,7 @@ class ReconciliationAdmin(AppendOnlyAdmin):
 
     def has_compare_permission(self, request: HttpRequest) -> bool:
         """Who may have a day compared: whoever may add one."""
-        return self.has_add_permission(request)
+        return bool(self.has_add_permission(request))
 
     @page_action("Compare again")
     def compare_again(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from enum import Enum
 
 import structlog
 
-from accounts.models import PaymentAttempt, Rail
+from accounts.models import HouseholdPhone, PaymentAttempt, Rail
 from accounts.money import minor_from_string
 from accounts.payees import normalise_code
 from accounts.topups import ConfirmedPayment
@@ -61,7 +61,9 @@ def check(*, attempt: PaymentAttempt, rail: Rail, client: Daraja, at: datetime) 
     found = _kept(attempt=attempt, rail=rail)
     if found.verdict == Verdict.UNKNOWN:
         found = _shown(attempt=attempt, rail=rail, client=client, at=at)
-    if found.verdict == Verdict.UNKNOWN and client.can_command:
+    # A status names the payer and no account: of a phone of several households it says too little.
+    can_tell = client.can_command and not _is_shared(attempt)
+    if found.verdict == Verdict.UNKNOWN and can_tell:
         found = _by_status(attempt=attempt, rail=rail, client=client, at=at)
     return found
 
@@ -125,6 +127,14 @@ def _by_status(*, attempt: PaymentAttempt, rail: Rail, client: Daraja, at: datet
         except (ProviderRefused, ProviderUnavailable) as error:
             log.warning("status not asked", attempt=str(attempt.uid), error=str(error))
     return UNKNOWN
+
+
+def _is_shared(attempt: PaymentAttempt) -> bool:
+    """Whether the phone that was asked acts for another household as well."""
+    if attempt.top_up is None:
+        return False
+    acting = HouseholdPhone.objects.filter(phone=attempt.phone, closed_at__isnull=True)
+    return acting.exclude(household=attempt.top_up.household_id).exists()
 
 
 def _told(*, request: ResultRequest, attempt: PaymentAttempt, short_code: str) -> Finding:

@@ -77,7 +77,7 @@ def notification(body: str) -> Notification:
             if "depositId" in fields
             else (Event.REFUND, "refundId", "recipient")
         )
-        if name not in fields:
+        if name not in fields and "status" in fields:
             return Notification(event=Event.OTHER)
         told = result_of(fields)
         named = _plain(str(fields[name]).lower(), _ID)
