@@ -89,8 +89,10 @@ def post(
 ) -> PostedEntry:
     """Write one balanced entry, or return the one that the key already stands for.
 
-    Raises Unbalanced, KeyReused (same key, other legs), Overdrawn, NoSuchBook.
+    Legs of nothing are left out, and open no account. Raises Unbalanced, KeyReused (same key,
+    other legs), Overdrawn, NoSuchBook.
     """
+    moving = [leg for leg in legs if leg.amount]
     with transaction.atomic(), connection.cursor() as cursor, _translated():
         cursor.execute(
             "SELECT entry_id, is_replay FROM ledger_post(%s, %s, %s, %s, %s, %s::text[],"
@@ -101,11 +103,11 @@ def post(
                 key,
                 occurred_at,
                 at,
-                [leg.kind for leg in legs],
-                [leg.name for leg in legs],
-                [leg.asset for leg in legs],
-                [leg.household_id for leg in legs],
-                [leg.amount for leg in legs],
+                [leg.kind for leg in moving],
+                [leg.name for leg in moving],
+                [leg.asset for leg in moving],
+                [leg.household_id for leg in moving],
+                [leg.amount for leg in moving],
             ],
         )
         entry_id, is_replay = cursor.fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,6 +14,9 @@ from accounts.models import Household, Rail, Site
 from accounts.models.topups import as_money
 from accounts.money import minor_from_string
 from accounts.payees import normalise_code
+
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+"""25,000 and 1,250.50; in 12,50 the comma stands for the point."""
 
 
 class _CardForm(forms.Form):
@@ -27,7 +31,8 @@ class _CardForm(forms.Form):
 
     def _amount_minor(self, *, rail: Rail) -> int:
         """Return the amount over a rail; a complaint that says what to do where it can't be."""
-        typed = str(self.cleaned_data.get("amount", "")).replace(" ", "").replace(",", ".")
+        typed = str(self.cleaned_data.get("amount", "")).replace(" ", "")
+        typed = typed.replace(",", "" if _THOUSANDS.fullmatch(typed) else ".")
         try:
             amount_minor = minor_from_string(text=typed, currency=rail.currency)
             check_amount(rail=rail, amount_minor=amount_minor)

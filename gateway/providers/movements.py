@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import refunds, reversals
+from accounts.ledger import LedgerError
 from accounts.models import Dispute, Payment, Rail, Refund, Reversal
 from accounts.take_backs import NotTaken
 from gateway.providers import disputing, refunding
@@ -70,7 +71,7 @@ def follow(*, movement: Movement, rail: Rail, at: datetime) -> str:
         return ""
     try:
         told = act(movement, rail, at)
-    except (NotTaken, ProviderUnavailable) as error:
+    except (NotTaken, ProviderUnavailable, LedgerError) as error:
         told = str(error)
     return f"{movement.kind} {movement.reference}: {told}" if told else ""
 

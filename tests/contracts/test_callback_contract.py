@@ -141,7 +141,7 @@ class TestOnTheWay:
         collection.ask(attempt_id=attempt.pk, at=rig.clock())
         assert (of(attempt).state, of(attempt).intent.state) == ("expired", "expired")
         assert_nothing_credited(rig)
-        rig.sandbox.context.faults.forget(service=rig.provider)
+        rig.recover()
         sent = rig.waiting()
         rig.deliver(*sent, *sent)
         rig.look()

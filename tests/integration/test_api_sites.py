@@ -103,7 +103,7 @@ def test_sites_are_listed_without_a_query_for_each(
 ) -> None:
     neighbour(at=kisima.at)
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         body = Client().get("/api/v1/sites/").json()
 
     assert [site["slug"] for site in body["results"]] == ["kisima", "lofe"]

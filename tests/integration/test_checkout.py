@@ -63,6 +63,11 @@ def test_a_relative_tops_up_a_household_by_its_code(client: Client, cards: Rail)
     assert (answer.status_code, answer["Location"]) == (302, f"/pay/{attempt.token}/")
 
 
+def test_a_comma_before_three_digits_is_one_of_thousands(client: Client, cards: Rail) -> None:
+    filled(client, "/top-up/", code="KIS0001", amount="25,000")
+    assert TopUp.objects.get().amount_minor == 2_500_000
+
+
 def test_a_form_that_is_sent_twice_is_one_payment(client: Client, cards: Rail) -> None:
     fields = {"code": "KIS0001", "amount": "500", "nonce": nonce(text(client.get("/top-up/")))}
     first, second = (client.post("/top-up/", fields) for _ in range(2))

@@ -21,6 +21,7 @@ from accounts.models import (
     Payment,
     User,
 )
+from gateway.providers.floats import told
 from gateway.providers.models import Difference, RailBalance, Reconciliation, StatementRow
 from gateway.providers.tasks import reconcile_day
 from tests.integration.reconciling import (
@@ -32,7 +33,7 @@ from tests.integration.reconciling import (
     row,
     silent,
 )
-from tests.integration.sandboxed import World, home, hooks, today, world
+from tests.integration.sandboxed import World, home, hooks, later, today, world
 from tests.village import Village
 
 __all__ = ["home", "hooks", "today", "world"]
@@ -141,6 +142,23 @@ class TestAdmin:
         counted = logged_in(today).get(reverse("admin:index")).context["needs_a_person"]
         by_words = {item["words"]: item["count"] for item in counted}
         assert by_words["alarms"] == by_words["differences to statements"] == 1
+
+    def test_every_page_of_these_opens(self, world: World, home: Household, today: Village) -> None:
+        receipt = silent(world, "KIS0001", "80")
+        today.pay("KIS0001", amount_minor=9_000, at=noon(), reference=receipt)
+        reconcile(today)
+        for minutes in (2, 1):
+            at = later(minutes=-minutes)
+            told(rail=today.rail, amount_minor=1, currency="KES", told_at=at, at=at)
+        client = logged_in(today, "change_difference")
+        for model in (Alarm, Reconciliation, Difference, StatementRow, RailBalance):
+            rows = model._default_manager.all()
+            assert rows, model
+            for path in (list_of(model), list_of(model, q="x"), *map(page_of, rows)):
+                assert client.get(path).status_code == 200, path
+        assert client.get(list_of(Alarm)).context["cl"].result_count == 2
+        assert client.get(list_of(Alarm, lasting="over")).context["cl"].result_count == 0
+        assert client.get(list_of(Difference, state="gone")).context["cl"].result_count == 0
 
     def test_days_are_listed_with_their_outcome_and_balance(
         self, world: World, home: Household, today: Village

@@ -338,6 +338,11 @@ class Rig(ABC):
             service=self.provider, kind=kind, topic=None, seconds=seconds, count=count
         )
 
+    def recover(self) -> None:
+        """The provider is there again; it keeps its callbacks for us to hand over."""
+        self.sandbox.context.faults.forget(service=self.provider)
+        self.fault("never", count=1_000_000)
+
     @contextmanager
     def impatience(self) -> Iterator[None]:
         """The adapter's client gives up after 0.3 s."""
