@@ -123,7 +123,7 @@ class TestChainlinkFeed:
             ({"decimals": 37}, "37 decimals"),
             ({"decimals": 255}, "255 decimals"),
             ({"round_id": 10, "answered_in_round": 9}, "no answer of its own"),
-            ({"age_seconds": 3_600}, "stale"),
+            ({"age_seconds": 3_602}, "stale"),
             ({"age_seconds": 10**9}, "stale"),
             ({"age_seconds": -60}, "still to come"),
             ({"age_seconds": -(10**12)}, ""),
