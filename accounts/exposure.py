@@ -180,5 +180,5 @@ def _sites(
             market=markets[site.currency],
             reserve_wei=reserves.get(books[site.pk], 0),
         )
-        for site in sorted(sites, key=lambda each: each.name)
+        for site in sorted(sites, key=lambda each: (each.name, each.pk))
     )

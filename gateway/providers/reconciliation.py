@@ -64,9 +64,9 @@ def run(*, rail: Rail, day: date, at: datetime) -> Reconciliation:
         trouble = _read(rail=rail, since=begins_at - MARGIN, until=min(ends_at + MARGIN, at), at=at)
     except ProviderUnavailable as error:
         log.warning("statement unavailable", rail=rail.code, day=str(day), error=str(error))
-        return _failed(rail=rail, begins_at=begins_at, ends_at=ends_at, error=error, at=at)
+        return _failed(rail=rail, day=day, error=error, at=at)
     with transaction.atomic():
-        made = _locked(rail=rail, begins_at=begins_at, ends_at=ends_at, at=at)
+        made = _locked(rail=rail, day=day)
         found = _compare(made=made, at=at)
         made.matched = found.matched
         made.missing_here = found.count(Difference.Kind.MISSING_HERE)
@@ -115,7 +115,7 @@ def due(*, rail: Rail, at: datetime) -> list[date]:
     last = _last_settled(rail=rail, at=at)
     kept = rail.reconciliations.filter(begins_at__gte=at - LOOK_BACK)
     by_day = {each.day: each for each in kept}
-    first = min(by_day, default=last)
+    first = min([*by_day, last])
     days = (last - timedelta(days=back) for back in range((last - first).days + 1))
     return [day for day in days if day not in by_day or _is_due(by_day[day], at=at)]
 
@@ -187,22 +187,19 @@ def _read(*, rail: Rail, since: datetime, until: datetime, at: datetime) -> list
     return statements.keep(rows=rows, rail=rail, at=at)
 
 
-def _failed(
-    *, rail: Rail, begins_at: datetime, ends_at: datetime, error: Exception, at: datetime
-) -> Reconciliation:
+def _failed(*, rail: Rail, day: date, error: Exception, at: datetime) -> Reconciliation:
     with transaction.atomic():
-        made = _locked(rail=rail, begins_at=begins_at, ends_at=ends_at, at=at)
+        made = _locked(rail=rail, day=day)
         made.failure = f"the provider is away: {error}"[:200]
         made.save(update_fields=["failure"])
     watch(rail=rail, at=at)
     return made
 
 
-def _locked(*, rail: Rail, begins_at: datetime, ends_at: datetime, at: datetime) -> Reconciliation:
-    made, _ = Reconciliation.objects.select_for_update().get_or_create(
-        rail=rail, begins_at=begins_at, defaults={"ends_at": ends_at, "made_at": begins_at}
+def _locked(*, rail: Rail, day: date) -> Reconciliation:
+    return Reconciliation.objects.select_for_update(of=("self",)).get(
+        pk=plan(rail=rail, day=day).pk
     )
-    return made
 
 
 def _compare(*, made: Reconciliation, at: datetime) -> Comparison:

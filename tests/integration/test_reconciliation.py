@@ -270,6 +270,15 @@ class TestWhen:
         days = sorted(each.day for each in Reconciliation.objects.all())
         assert days == [day_of(at) + timedelta(days=n) for n in (-1, 0, 1, 2)]
 
+    def test_a_day_that_is_only_planned_keeps_no_other_day_from_being_compared(
+        self, world: World, home: Household, today: Village
+    ) -> None:
+        at = noon(days_ago=0)
+        reconciliation.plan(rail=today.rail, day=day_of(at))
+        assert run_due(today, at=at) == 1
+        assert run_due(today, at=at + timedelta(days=1)) == 1
+        assert not Reconciliation.objects.filter(matched__gt=0).exists()
+
     def test_a_provider_that_is_away_is_not_asked_for_every_day(
         self, world: World, home: Household, today: Village
     ) -> None:
