@@ -298,7 +298,23 @@ RATES_URL = environment.text("RATES_URL", "")
 RATES_URL_2 = environment.text("RATES_URL_2", "")
 RATE_TOLERANCE_BASIS_POINTS = environment.whole("RATE_TOLERANCE_BASIS_POINTS", 100)
 RATE_NOTICE_DAYS = environment.whole("RATE_NOTICE_DAYS", 7)
+# Without a node, everything that concerns the chain rests.
 CHAIN_RPC_URL = environment.text("CHAIN_RPC_URL", "")
+CHAIN_ID = environment.whole("CHAIN_ID", 100)
+# Who signs: local:0x<private key>, aws-kms:<key id> or web3signer:<url>#<address>.
+CHAIN_POSTER = environment.text("CHAIN_POSTER", "")
+CHAIN_SWEEPER = environment.text("CHAIN_SWEEPER", CHAIN_POSTER)
+CHAIN_GUARDIAN_ADDRESS = environment.text("CHAIN_GUARDIAN_ADDRESS", "")
+CHAIN_TREASURY_ADDRESS = environment.text("CHAIN_TREASURY_ADDRESS", "")
+CHAIN_MAX_FEE_GWEI = environment.whole("CHAIN_MAX_FEE_GWEI", 500)
+AWS_KMS_URL = environment.text("AWS_KMS_URL", "")
+for _name, _signer in (("CHAIN_POSTER", CHAIN_POSTER), ("CHAIN_SWEEPER", CHAIN_SWEEPER)):
+    if _signer.startswith("local:") and not (DEMO or TESTING):
+        raise environment.BadSetting(
+            f"{_name} is a local key, which only the demo may use: give aws-kms: or web3signer:."
+        )
+EPOCH_SECONDS = environment.whole("EPOCH_SECONDS", 86_400)
+EPOCH_VETO_SECONDS = environment.whole("EPOCH_VETO_SECONDS", 21_600)
 # The feed may stand on another chain than our own contracts; it is read over this node.
 DAI_USD_FEED_RPC_URL = environment.text("DAI_USD_FEED_RPC_URL", CHAIN_RPC_URL)
 DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")

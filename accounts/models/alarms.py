@@ -19,6 +19,8 @@ class Alarm(models.Model):
         RATE_SOURCES = "rate_sources", "rate sources disagree or are stale"
         FISCAL_DEVICE = "fiscal_device", "fiscal device does not sign"
         PROVIDER = "provider", "provider does not answer"
+        CHAIN = "chain", "chain is down, or lies"
+        DEPOSIT = "deposit", "deposits on chain and our books differ"
 
     operator = models.ForeignKey(
         Operator,

@@ -42,6 +42,8 @@ class LedgerAccount(models.Model):
         TREASURY = "treasury", "DAI held by the treasury (asset)"
         FX_RESULT = "fx_result", "realised FX result"
         UNEXPLAINED = "unexplained", "differences to a rail's statement, accepted by a person"
+        CRYPTO_FLOAT = "crypto_float", "money on chain (asset)"
+        CRYPTO_POSITION = "crypto_position", "position in a crypto asset"
 
     book_id = models.BigIntegerField()
     kind = models.CharField(max_length=24, choices=Kind)

@@ -22,6 +22,11 @@ class Operator(models.Model):
         default=10_000 * 10**18,
         help_text="an alarm when more than this waits to be converted, in any one currency",
     )
+    crypto_licence = models.CharField(
+        max_length=120,
+        blank=True,
+        help_text="licence under which crypto top-ups are taken; empty: none are",
+    )
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 

@@ -7,11 +7,12 @@ BEGIN
         WHEN p_kind IN ('household_funds', 'household_repayment', 'arrears_unearned', 'suspense',
                         'household_tokens', 'donors_pool', 'unallocated_tokens', 'donations',
                         'payback_due', 'agent_float') THEN 1
-        WHEN p_kind IN ('household_arrears', 'tokens_minted', 'payer_claim', 'treasury') THEN -1
+        WHEN p_kind IN ('household_arrears', 'tokens_minted', 'payer_claim', 'treasury',
+                        'crypto_float') THEN -1
         -- A provider may take back more than lies there (a dispute after the money was moved on).
         WHEN p_kind = 'float' THEN 0
         WHEN p_kind IN ('fx_position', 'fx_reserve', 'fx_result', 'rail_fees', 'fees_charged',
-                        'spread_charged', 'unexplained') THEN 0
+                        'spread_charged', 'unexplained', 'crypto_position') THEN 0
         -- The operator bears net-negative batches until the next ones make up for them.
         WHEN p_kind = 'pool' AND p_name = 'operator' THEN 0
         WHEN p_kind = 'pool' THEN 1

@@ -282,7 +282,7 @@ class TestOddAnswers:
             "null",
             "{}",
             '{"data": {}}',
-            "[" * 50_000,
+            "[" * 5_000,
             '{"data": [], "pagination": []}',
             '{"data": [], "pagination": {"has_more": true}}',
             '{"data": [], "pagination": {"has_more": true, "cursor": null}}',

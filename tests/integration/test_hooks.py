@@ -54,7 +54,7 @@ STORING = (
     f"daraja/result/{TOKEN}",
 )
 EVERY = ("ussd", *STORING)
-DEEP = "[" * 50_000
+DEEP = "[" * 5_000
 ROTTEN: dict[str, bytes] = {
     "empty": b"",
     "not JSON": b"{",

@@ -463,7 +463,8 @@ def test_memory_does_not_grow_with_the_file(
             tracemalloc.stop()
 
     peak_of(1_000)  # fills caches and the inbox
-    assert peak_of(8_000) < 1.2 * peak_of(2_000)
+    # Kept lines would make it eight times as much; the rest is noise of a few hundred kilobytes.
+    assert peak_of(16_000) < 2 * peak_of(2_000)
 
 
 def test_two_slots_a_year_apart_do_not_load_the_year(old_village: Village) -> None:

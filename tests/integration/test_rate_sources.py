@@ -172,7 +172,7 @@ class TestChainlinkFeed:
             "[]",
             "null",
             "7",
-            "[" * 50_000,
+            "[" * 5_000,
             '{"jsonrpc": "2.0", "id": 1}',
             '{"jsonrpc": "2.0", "id": 1, "result": null}',
             '{"jsonrpc": "2.0", "id": 1, "result": 1}',
