@@ -1,0 +1,24 @@
+"""Models of what stands on chain and of what is shown to prove it, one subject a module."""
+
+from tokens.models.chain import BlockCursor, ChainAsset, Contract
+from tokens.models.deposits import Deposit, Forwarder, StrayTransfer
+from tokens.models.epochs import Cohort, Epoch, EpochLeaf, Leaf
+from tokens.models.outbox import OutboxTransfer, SignedTransfer
+from tokens.models.wallets import SignInNonce, WalletLink
+
+__all__ = [
+    "BlockCursor",
+    "ChainAsset",
+    "Cohort",
+    "Contract",
+    "Deposit",
+    "Epoch",
+    "EpochLeaf",
+    "Forwarder",
+    "Leaf",
+    "OutboxTransfer",
+    "SignInNonce",
+    "SignedTransfer",
+    "StrayTransfer",
+    "WalletLink",
+]
