@@ -1,14 +1,16 @@
 """Models of what stands on chain and of what is shown to prove it, one subject a module."""
 
 from tokens.models.chain import BlockCursor, ChainAsset, Contract
+from tokens.models.claims import Claim, Verification
 from tokens.models.deposits import Deposit, Forwarder, StrayTransfer
 from tokens.models.epochs import Cohort, Epoch, EpochLeaf, Leaf
 from tokens.models.outbox import OutboxTransfer, SignedTransfer
-from tokens.models.wallets import SignInNonce, WalletLink
+from tokens.models.wallets import SignIn, SignInNonce, WalletLink
 
 __all__ = [
     "BlockCursor",
     "ChainAsset",
+    "Claim",
     "Cohort",
     "Contract",
     "Deposit",
@@ -17,8 +19,10 @@ __all__ = [
     "Forwarder",
     "Leaf",
     "OutboxTransfer",
+    "SignIn",
     "SignInNonce",
     "SignedTransfer",
     "StrayTransfer",
+    "Verification",
     "WalletLink",
 ]
