@@ -20,13 +20,14 @@ from accounts.models.payments import Payment, PaymentAttempt
 from accounts.models.rates import RateProposal, RateQuote, SiteRate
 from accounts.models.sites import Book, Site
 from accounts.models.topups import TopUp
-from accounts.models.treasury import TreasuryConversion
+from accounts.models.treasury import CryptoConversion, TreasuryConversion
 
 __all__ = [
     "Agent",
     "AgentFloatChange",
     "Alarm",
     "Book",
+    "CryptoConversion",
     "Dispute",
     "Donation",
     "Donor",

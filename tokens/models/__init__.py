@@ -2,12 +2,14 @@
 
 from tokens.models.chain import BlockCursor, ChainAsset, Contract
 from tokens.models.claims import Claim, Verification
-from tokens.models.deposits import Deposit, Forwarder, StrayTransfer
+from tokens.models.deposits import Deposit, Forwarder, Outflow, StrayTransfer
 from tokens.models.epochs import Cohort, Epoch, EpochLeaf, Leaf
 from tokens.models.outbox import OutboxTransfer, SignedTransfer
+from tokens.models.quotes import AssetQuote
 from tokens.models.wallets import SignIn, SignInNonce, WalletLink
 
 __all__ = [
+    "AssetQuote",
     "BlockCursor",
     "ChainAsset",
     "Claim",
@@ -19,6 +21,7 @@ __all__ = [
     "Forwarder",
     "Leaf",
     "OutboxTransfer",
+    "Outflow",
     "SignIn",
     "SignInNonce",
     "SignedTransfer",

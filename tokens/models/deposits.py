@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.fields import WeiField, uuid7
-from accounts.models import Donor, Household, JournalEntry, Site
+from accounts.models import Donation, Donor, Household, JournalEntry, Site
 from tokens.models.chain import ChainAsset
 from tokens.models.outbox import OutboxTransfer
 
@@ -25,8 +25,16 @@ class Forwarder(models.Model):
         Donor, on_delete=models.PROTECT, null=True, blank=True, related_name="forwarders"
     )
     is_deployed = models.BooleanField(default=False)
+    deployment = models.ForeignKey(
+        OutboxTransfer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="wanted once native money is to be offered",
+    )
     created_at = models.DateTimeField()
-    watched_at = models.DateTimeField(help_text="its native balance was looked at last")
+    watched_at = models.DateTimeField(help_text="its amounts on chain were compared with ours last")
 
     class Meta:
         ordering = ("id",)
@@ -80,6 +88,14 @@ class Deposit(models.Model):
         blank=True,
         related_name="+",
     )
+    donation = models.OneToOneField(
+        Donation,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deposit",
+        help_text="the position that a donor's deposit opened",
+    )
     sweep = models.ForeignKey(
         OutboxTransfer, on_delete=models.PROTECT, null=True, blank=True, related_name="deposits"
     )
@@ -113,6 +129,34 @@ class Deposit(models.Model):
         return f"{self.units} of {self.asset} to {self.forwarder}"
 
 
+class Outflow(models.Model):
+    """Money that left a forwarder, which it does only to the treasury, whoever asked for it.
+
+    What the chain says; deleted when its block vanishes.
+    """
+
+    chain_id = models.BigIntegerField()
+    transfer_hash = models.CharField(max_length=66)
+    log_index = models.IntegerField()
+    block_number = models.BigIntegerField()
+    block_hash = models.CharField(max_length=66)
+    forwarder = models.ForeignKey(Forwarder, on_delete=models.PROTECT, related_name="outflows")
+    token_address = models.CharField(max_length=42, blank=True, help_text="empty: native currency")
+    units = WeiField(help_text="smallest units of the token")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("chain_id", "transfer_hash", "log_index"), name="outflow_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.units} of {self.token_address or 'native currency'} from {self.forwarder}"
+
+
 class StrayTransfer(models.Model):
     """A token that we do not take, sent to one of our addresses: for a person to look at."""
 
@@ -120,6 +164,7 @@ class StrayTransfer(models.Model):
     transfer_hash = models.CharField(max_length=66)
     log_index = models.IntegerField()
     block_number = models.BigIntegerField()
+    block_hash = models.CharField(max_length=66)
     forwarder = models.ForeignKey(Forwarder, on_delete=models.PROTECT, related_name="strays")
     token_address = models.CharField(max_length=42)
     units = WeiField()
