@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -16,15 +15,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from launcher.progress import Progress  # noqa: E402  (python -I leaves the repository out)
+from launcher import anvil_install, steps  # noqa: E402  (python -I leaves the repository out)
+from launcher.progress import Progress  # noqa: E402
+from launcher.steps import BootstrapError  # noqa: E402
 
 VENV = ROOT / ".venv"
 STAMP = VENV / "bootstrap.json"
@@ -35,11 +34,6 @@ REQUIREMENTS = {
     "dev": ["requirements.txt", "requirements-dev.txt"],
     "uv": [],
 }
-_TAIL_LINES = 25
-
-
-class BootstrapError(Exception):
-    """Its text is the one sentence to print."""
 
 
 def ensure(*, requirements: list[str], progress: Progress) -> Path:
@@ -49,7 +43,7 @@ def ensure(*, requirements: list[str], progress: Progress) -> Path:
     if _is_current(python, wanted):
         return python
     VENV.mkdir(exist_ok=True)
-    with _lock(progress):
+    with steps.lock(LOCK, what=".venv", progress=progress):
         if _is_current(python, wanted):  # another set-up did it while we waited
             return python
         if _describe(python) is None:
@@ -65,7 +59,15 @@ def _prepare(kind: str, progress: Progress) -> Path:
     python = ensure(requirements=REQUIREMENTS[kind], progress=progress)
     if kind == "uv" and not ensure_uv(python, progress):
         raise BootstrapError("uv could not be installed.")
+    if _needs_chain(kind):
+        anvil_install.ensure(python=python, progress=progress)
     return python
+
+
+def _needs_chain(kind: str) -> bool:
+    """A server with a node of its own needs no dev chain; tests never use that node."""
+    given = os.environ.get("CHAIN_RPC_URL") or os.environ.get("CHAIN_RPC_URL_FILE")
+    return kind == "dev" or (kind == "runtime" and not given)
 
 
 def ensure_uv(python: Path, progress: Progress) -> bool:
@@ -144,35 +146,8 @@ def _run(
     title: str, command: list[str], progress: Progress, *, environment: dict[str, str]
 ) -> tuple[int, list[str]]:
     """Run one slow step; returns its exit code and the end of its output."""
-    progress.begin(title)
     log = VENV / "bootstrap.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            while process.poll() is None:
-                progress.tick()
-                time.sleep(0.05)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    tail = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-    progress.done() if process.returncode == 0 else progress.failed()
-    return process.returncode, tail
-
-
-@contextlib.contextmanager
-def _lock(progress: Progress) -> Iterator[None]:
-    with LOCK.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.begin("Waiting for another set-up of .venv")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            progress.done()
-        yield
+    return steps.run(title, command, progress, directory=ROOT, environment=environment, log=log)
 
 
 def _describe(python: Path) -> str | None:

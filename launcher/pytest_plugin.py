@@ -1,4 +1,4 @@
-"""Starts one PostgreSQL and one Valkey for a whole test run.
+"""Starts one PostgreSQL and one Valkey for a whole test run, and finds the dev chain's binary.
 
 Loaded by `-p` before pytest-django reads the settings. Under pytest-xdist the
 controller starts them and the workers inherit the environment; each worker has
@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from launcher import anvil_install
 from launcher.progress import Progress
 from launcher.stack import TemporaryStack, cache_urls, given_names, offline_environment
+from launcher.steps import BootstrapError
 from launcher.supervisor import StartError
 
 _SOCKET = "LAUNCHER_TEST_VALKEY_SOCKET"
@@ -44,14 +46,19 @@ def _start() -> None:
     os.environ.pop("DEMO", None)
     os.environ.update(offline_environment())
     given = given_names(dict(os.environ))
+    progress = Progress(stream=sys.stderr)
     try:
-        stack = TemporaryStack(progress=Progress(stream=sys.stderr), durable=False)
+        anvil = anvil_install.ensure(python=Path(sys.executable), progress=progress)
+        os.environ["TEST_ANVIL"] = str(anvil)
+        stack = TemporaryStack(progress=progress, durable=False)
         _running.append(stack)
         atexit.register(_stop)
         found = stack.start()
     except StartError as error:
         tail = "\n".join(error.tail)
         raise pytest.UsageError(f"{tail}\n{error}") from error
+    except BootstrapError as error:
+        raise pytest.UsageError(str(error)) from error
     os.environ.update(found)
     if "CACHE_URL" not in given and "BROKER_URL" not in given:
         os.environ[_SOCKET] = str(stack.valkey_socket)

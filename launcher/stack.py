@@ -19,6 +19,15 @@ from launcher.valkey import DATABASES, Valkey
 
 DATABASE_NAMES = ("DATABASE_URL", "DATABASE_OWNER_URL")
 CACHE_NAMES = ("BROKER_URL", "CACHE_URL")
+# Whatever the caller's environment names: a test that wants a chain starts one.
+_NO_CHAIN = {
+    "CHAIN_RPC_URL": "",
+    "CHAIN_ID": "31337",
+    "CHAIN_POSTER": "",
+    "CHAIN_SWEEPER": "",
+    "CHAIN_GUARDIAN_ADDRESS": "",
+    "CHAIN_TREASURY_ADDRESS": "",
+}
 
 
 class Stack:
@@ -102,6 +111,7 @@ def offline_environment() -> dict[str, str]:
         "HOOK_SECRETS": "test-secret,old-secret",
         "PUBLIC_URL": "http://127.0.0.1:1",
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+        **_NO_CHAIN,
         **provider_environment(nowhere),
     }
 

@@ -14,8 +14,11 @@ from hypothesis import settings
 from pytest_django.plugin import DjangoDbBlocker
 
 import tokens.chain  # noqa: F401  (before any test imports web3: it keeps the recursion limit)
+from tests.chain_node import chain_node, chained, own_chain_node
 from tests.twin import Twin
 from tests.village import Village
+
+__all__ = ["chain_node", "chained", "own_chain_node"]
 
 # The same examples every time; HYPOTHESIS_PROFILE=explore looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
