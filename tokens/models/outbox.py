@@ -18,7 +18,7 @@ class OutboxTransfer(models.Model):
         SIGNED = "signed", "signed, perhaps broadcast"
         MINED = "mined", "in a block that may still vanish"
         FINAL = "final", "in a block that stays"
-        REVERTED = "reverted", "in a block that stays, without effect"
+        REVERTED = "reverted", "without effect, for good"
 
     OPEN = (State.QUEUED, State.SIGNED, State.MINED)
 
@@ -39,6 +39,9 @@ class OutboxTransfer(models.Model):
     gas_used = models.BigIntegerField(null=True, blank=True)
     contract_address = models.CharField(max_length=42, blank=True)
     created_at = models.DateTimeField()
+    refused_since = models.DateTimeField(
+        null=True, blank=True, help_text="since when the node says that it would revert"
+    )
     next_look_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -50,7 +53,8 @@ class OutboxTransfer(models.Model):
                 fields=("chain_id", "sender", "nonce"), name="outbox_nonce_once"
             ),
             models.CheckConstraint(
-                condition=models.Q(state="queued") | models.Q(nonce__isnull=False),
+                condition=models.Q(state__in=("queued", "reverted"))
+                | models.Q(nonce__isnull=False),
                 name="outbox_nonce_before_signing",
             ),
         ]
