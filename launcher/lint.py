@@ -20,6 +20,7 @@ CHECKS: dict[str, list[str]] = {
     ],
     "django check": [*_MANAGE, "check", "--fail-level", "WARNING"],
     "migrations": [*_MANAGE, "makemigrations", "--check", "--dry-run"],
+    "contracts": [_PYTHON, "-m", "launcher.compile_contracts", "--check"],
     "API schema": [*_MANAGE, "spectacular", "--validate", "--fail-on-warn", "--file", "/dev/null"],
 }
 

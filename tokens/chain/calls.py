@@ -1,7 +1,8 @@
 """Calls, results and events of contracts as bytes and back, by their ABI; needs no node.
 
 On our side an address is a checksummed str, bytes are lower-case "0x" text, a struct is a dict of
-its fields; encoding also takes bytes and, for a struct, a sequence in its order.
+its fields; encoding also takes bytes and, for a struct, a sequence in its order or any object with
+attributes of the fields' names.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
-from eth_utils import keccak, to_checksum_address
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from tokens.chain.artifacts import Artifact
 
@@ -118,7 +120,7 @@ def _encoded(inputs: Sequence[_Item], arguments: Sequence[Any], what: str) -> by
     try:
         values = [_inward(part, value) for part, value in zip(inputs, arguments, strict=True)]
         return bytes(encode([_kind(part) for part in inputs], values))
-    except (EncodingError, KeyError, ValueError, TypeError) as error:
+    except (EncodingError, KeyError, AttributeError, ValueError, TypeError) as error:
         raise WrongArguments(f"{what}: {error}") from error
 
 
@@ -136,11 +138,20 @@ def _inward(part: _Item, value: Any) -> Any:
         return [_inward(_element(part), element) for element in value]
     if kind == "tuple":
         fields = part["components"]
-        found = [value[field["name"]] for field in fields] if isinstance(value, dict) else value
+        found = _fields(fields, value)
         return tuple(_inward(field, one) for field, one in zip(fields, found, strict=True))
     if kind.startswith("bytes") and isinstance(value, str):
         return _bytes(value)
     return value
+
+
+def _fields(fields: Sequence[_Item], value: Any) -> Sequence[Any]:
+    """The values of a struct's fields, in their order."""
+    if isinstance(value, Mapping):
+        return [value[field["name"]] for field in fields]
+    if isinstance(value, Sequence):
+        return value
+    return [getattr(value, field["name"]) for field in fields]
 
 
 def _outward(part: _Item, value: Any) -> Any:
