@@ -315,6 +315,8 @@ for _name, _signer in (("CHAIN_POSTER", CHAIN_POSTER), ("CHAIN_SWEEPER", CHAIN_S
         )
 EPOCH_SECONDS = environment.whole("EPOCH_SECONDS", 86_400)
 EPOCH_VETO_SECONDS = environment.whole("EPOCH_VETO_SECONDS", 21_600)
+# A household's new wallet waits so long, and its phones are told: it may object.
+WALLET_WAIT_SECONDS = environment.whole("WALLET_WAIT_SECONDS", 60 if DEMO else 259_200)
 # The feed may stand on another chain than our own contracts; it is read over this node.
 DAI_USD_FEED_RPC_URL = environment.text("DAI_USD_FEED_RPC_URL", CHAIN_RPC_URL)
 DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")
