@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts import amounts, fiscal, ledger, notices, site_rates
+from accounts.amounts import HouseholdAmounts
 from accounts.ledger import Leg
 from accounts.models import Household, Payment, Rail, Site
 from accounts.money import BASIS_POINTS, wei_from_minor
@@ -81,28 +82,69 @@ def received_leg(*, payment: Payment, amount_minor: int) -> Leg:
     return Leg(kind="float", name=payment.rail.code, asset=payment.currency, amount=-amount_minor)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shares:
+    """What a credit does to a household, in wei: what goes to funds, what to arrears."""
+
+    household: Household
+    before: HouseholdAmounts
+    credited_wei: int
+    repaid_wei: int
+
+    @property
+    def legs(self) -> list[Leg]:
+        """The household's legs of the entry."""
+        return [
+            Leg(
+                kind="household_funds",
+                household_id=self.household.pk,
+                amount=self.credited_wei - self.repaid_wei,
+            ),
+            Leg(
+                kind="household_repayment",
+                household_id=self.household.pk,
+                amount=self.repaid_wei,
+            ),
+        ]
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the household is told of it: amounts of a notice, in wei."""
+        return {
+            "credited_wei": str(self.credited_wei),
+            "repaid_wei": str(self.repaid_wei),
+            "funds_wei": str(self.before.funds_wei + self.credited_wei - self.repaid_wei),
+            "arrears_wei": str(self.before.arrears_wei - self.repaid_wei),
+        }
+
+
+def share(*, household: Household, site: Site, credited_wei: int) -> Shares:
+    """Divide a credit behind the site's locked book: the site's part at most goes to arrears."""
+    before = amounts.of_household(household=household)
+    return Shares(
+        household=household,
+        before=before,
+        credited_wei=credited_wei,
+        repaid_wei=min(
+            max(before.arrears_wei, 0),
+            credited_wei * site.arrears_share_basis_points // BASIS_POINTS,
+        ),
+    )
+
+
 def to_household(
     *, payment: Payment, household: Household, site: Site, key: str, at: datetime
 ) -> None:
     """Post a payment to a household behind the site's locked book; receipt, and tell it."""
     credit = reckon(payment=payment, site=site, at=at)
-    before = amounts.of_household(household=household)
-    repaid_wei = min(
-        max(before.arrears_wei, 0),
-        credit.credited_wei * site.arrears_share_basis_points // BASIS_POINTS,
-    )
+    shares = share(household=household, site=site, credited_wei=credit.credited_wei)
     entry = ledger.post(
         book_id=site.book.pk,
         kind="top_up",
         key=key,
         legs=[
             *_money_legs(payment=payment, credit=credit),
-            Leg(
-                kind="household_funds",
-                household_id=household.pk,
-                amount=credit.credited_wei - repaid_wei,
-            ),
-            Leg(kind="household_repayment", household_id=household.pk, amount=repaid_wei),
+            *shares.legs,
         ],
         occurred_at=payment.paid_at,
         at=at,
@@ -125,10 +167,7 @@ def to_household(
             "amount_minor": payment.amount_minor,
             "currency": payment.currency,
             "reference": payment.reference,
-            "credited_wei": str(credit.credited_wei),
-            "repaid_wei": str(repaid_wei),
-            "funds_wei": str(before.funds_wei + credit.credited_wei - repaid_wei),
-            "arrears_wei": str(before.arrears_wei - repaid_wei),
+            **shares.told,
         },
         at=at,
     )

@@ -9,7 +9,7 @@ households are given when the rate changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -73,6 +73,20 @@ class Position:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CryptoPosition:
+    """Crypto money that is not at par and waits to be converted, and the wei it was booked at."""
+
+    asset: str
+    units: int
+    cost_wei: int
+
+    @property
+    def size_wei(self) -> int:
+        """How much is at stake: what the limit is held against."""
+        return abs(self.cost_wei)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SiteFx:
     """One site: the rate it credits at, and its part of the reserve in wei."""
 
@@ -88,6 +102,7 @@ class Overview:
 
     operator: Operator
     positions: tuple[Position, ...]
+    crypto: tuple[CryptoPosition, ...]
     sites: tuple[SiteFx, ...]
     reserve_wei: int
     realised_wei: int
@@ -98,8 +113,8 @@ class Overview:
         """Whether the reserve has lost more than the operator allows."""
         return -self.reserve_wei > self.operator.fx_reserve_limit_wei
 
-    def is_beyond_limit(self, position: Position) -> bool:
-        """Whether more of a currency waits than the operator allows."""
+    def is_beyond_limit(self, position: Position | CryptoPosition) -> bool:
+        """Whether more of a currency or asset waits than the operator allows."""
         return position.size_wei > self.operator.fx_exposure_limit_wei
 
 
@@ -140,10 +155,27 @@ def of_operator(*, operator: Operator, at: datetime) -> Overview:
             for currency in currencies
             if held[currency] or cost[currency]
         ),
+        crypto=_crypto(books=owner),
         sites=_sites(sites=sites, markets=markets, reserves=reserves, at=at),
         reserve_wei=sum(reserves.values()),
         realised_wei=realised_wei,
         at=at,
+    )
+
+
+def _crypto(*, books: Iterable[int]) -> tuple[CryptoPosition, ...]:
+    accounts = LedgerAccount.objects.filter(book_id__in=books, kind=Kind.CRYPTO_POSITION)
+    units: defaultdict[str, int] = defaultdict(int)
+    cost: defaultdict[str, int] = defaultdict(int)
+    for account in accounts:
+        if account.asset == DAI:
+            cost[account.name] -= account.amount
+        else:
+            units[account.name] += account.amount
+    return tuple(
+        CryptoPosition(asset=asset, units=units[asset], cost_wei=cost[asset])
+        for asset in sorted(units.keys() | cost.keys())
+        if units[asset] or cost[asset]
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from accounts import alarms, exposure, site_rates
-from accounts.exposure import Overview
+from accounts.exposure import CryptoPosition, Overview, Position
 from accounts.models import Alarm, Operator, RateQuote
 from accounts.money import WEI_PER_DAI
 from accounts.rate_agreement import (
@@ -103,7 +103,10 @@ def _watch_operator(seen: Overview) -> None:
     else:
         alarms.clear(key=key, at=at)
     prefix = f"fx_exposure:{operator.pk}:"
-    beyond = {each.currency: each for each in seen.positions if seen.is_beyond_limit(each)}
+    beyond: dict[str, Position | CryptoPosition] = {
+        each.currency: each for each in seen.positions if seen.is_beyond_limit(each)
+    }
+    beyond |= {each.asset: each for each in seen.crypto if seen.is_beyond_limit(each)}
     for currency, position in beyond.items():
         size, limit = _dai(position.size_wei), _dai(operator.fx_exposure_limit_wei)
         alarms.raise_alarm(

@@ -9,7 +9,7 @@ from typing import Any
 
 from accounts import exposure, site_rates
 from accounts.admin.columns import EMPTY, link_to, shown, shown_minor, shown_time
-from accounts.exposure import Market, Overview, Position, SiteFx
+from accounts.exposure import CryptoPosition, Market, Overview, Position, SiteFx
 from accounts.models import Operator
 from accounts.rate_agreement import (
     USD,
@@ -114,8 +114,26 @@ def _positions(seen: Overview) -> dict[str, Any]:
             *("currency", "waits to be converted", "booked at", "at the market"),
             *("unrealised", "limit", "state", "market", "its age"),
         ],
-        "rows": [_position(seen, each) for each in seen.positions],
+        "rows": [
+            *(_position(seen, each) for each in seen.positions),
+            *(_crypto_position(seen, each) for each in seen.crypto),
+        ],
     }
+
+
+def _crypto_position(seen: Overview, position: CryptoPosition) -> list[str]:
+    """What it is worth now, only its feed knows; see the assets on chain."""
+    return [
+        position.asset,
+        f"{position.units} smallest units",
+        shown(position.cost_wei),
+        EMPTY,
+        EMPTY,
+        shown(seen.operator.fx_exposure_limit_wei),
+        "BEYOND ITS LIMIT" if seen.is_beyond_limit(position) else "within its limit",
+        "by its price feed",
+        EMPTY,
+    ]
 
 
 def _position(seen: Overview, position: Position) -> list[str]:

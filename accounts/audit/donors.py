@@ -83,7 +83,7 @@ def donors_index_identity(database: BaseDatabaseWrapper) -> Iterator[str]:
 @check(invariant=6, subject="accounts_donation")
 def donations_are_what_was_paid(database: BaseDatabaseWrapper) -> Iterator[str]:
     """A payment's donations still count for what it was credited with, less what was taken back;
-    and a book's donations are those of its payments."""
+    and a book's donations are those of its payments and of the deposits on chain."""
     return sentences(
         database,
         """
@@ -107,12 +107,20 @@ def donations_are_what_was_paid(database: BaseDatabaseWrapper) -> Iterator[str]:
         ) d USING (id)
         WHERE p.left_wei IS DISTINCT FROM d.amount_wei
         UNION ALL
-        SELECT format('book %s: donations stand at %s wei, what is left of its payments is %s',
-                      book_id, coalesce(a.amount, 0), coalesce(s.left_wei, 0))
+        SELECT format('book %s: donations stand at %s wei, what is left of its payments and '
+                      'deposits is %s', book_id, coalesce(a.amount, 0), coalesce(s.left_wei, 0))
         FROM (SELECT book_id, amount FROM ledger_account WHERE kind = 'donations') a
         FULL JOIN (
-            SELECT b.id AS book_id, sum(p.left_wei) AS left_wei
-            FROM paid p JOIN accounts_book b ON b.site_id = p.site_id GROUP BY 1
+            SELECT book_id, sum(left_wei) AS left_wei FROM (
+                SELECT b.id AS book_id, p.left_wei
+                FROM paid p JOIN accounts_book b ON b.site_id = p.site_id
+                UNION ALL
+                SELECT e.book_id, o.amount
+                FROM journal_entry e
+                JOIN posting o ON o.book_id = e.book_id AND o.entry_id = e.id
+                JOIN ledger_account a ON a.id = o.account_id AND a.kind = 'donations'
+                WHERE e.kind = 'deposit_donation'
+            ) each GROUP BY 1
         ) s USING (book_id)
         WHERE coalesce(a.amount, 0) <> coalesce(s.left_wei, 0)
         """,

@@ -96,8 +96,9 @@ def books_are_known(database: BaseDatabaseWrapper) -> Iterator[str]:
 @check(invariant=2, subject="ledger_account")
 def accounts_stand_on_their_side(database: BaseDatabaseWrapper) -> Iterator[str]:
     """What somebody owns is never below zero, an asset never above; only these may be either:
-    positions in currencies, the FX reserve and result, fees, floats (a provider may take back more
-    than lies there), what was left unexplained, and the operator's pool, which carries corrections.
+    positions in currencies and crypto, the FX reserve and result, fees, floats (a provider may take
+    back more than lies there), what was left unexplained, and the operator's pool, which carries
+    corrections.
     """
     return sentences(
         database,
@@ -107,10 +108,11 @@ def accounts_stand_on_their_side(database: BaseDatabaseWrapper) -> Iterator[str]
         FROM ledger_account a LEFT JOIN accounts_household h ON h.id = a.household_id
         WHERE CASE
             WHEN a.kind IN ('fx_position', 'fx_reserve', 'fx_result', 'rail_fees', 'fees_charged',
-                            'spread_charged', 'float', 'unexplained') THEN false
+                            'spread_charged', 'float', 'unexplained', 'crypto_position')
+                THEN false
             WHEN a.kind = 'pool' AND a.name = 'operator' THEN false
-            WHEN a.kind IN ('household_arrears', 'tokens_minted', 'payer_claim', 'treasury')
-                THEN a.amount > 0
+            WHEN a.kind IN ('household_arrears', 'tokens_minted', 'payer_claim', 'treasury',
+                            'crypto_float') THEN a.amount > 0
             ELSE a.amount < 0 END
         """,
     )

@@ -1,16 +1,10 @@
-"""DAI in US dollars from a Chainlink price feed, read over JSON-RPC.
-
-A feed answers four views of AggregatorV3Interface: description(), decimals(), latestRoundData()
--> (roundId, answer, startedAt, updatedAt, answeredInRound). It writes a round when the price has
-moved by its threshold, and after its heartbeat at the latest: an older round means that it stands.
-"""
+"""DAI in US dollars from a Chainlink price feed, read over JSON-RPC; see tokens.price_feeds."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -18,27 +12,12 @@ import requests
 
 from accounts.money import decimal_string
 from gateway.rates.sources import TIMEOUT_SECONDS, Quote, SourceUnavailable, believable, reason
+from tokens import price_feeds
 
 USD = "USD"
 DESCRIPTION = "DAI / USD"
-MOST_DECIMALS = 36
-
-# First four bytes of the Keccak-256 of each signature.
-_DECIMALS = "0x313ce567"
-_DESCRIPTION = "0x7284e416"
-_LATEST_ROUND_DATA = "0xfeaf968c"
-_WORD_DIGITS = 64
-_ROUND_WORDS = 5
 _KEPT_DECIMALS = 8
 _RESULT = re.compile(r"0x[0-9a-fA-F]*")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Round:
-    round_id: int
-    answer: int
-    updated_at: int
-    answered_in_round: int
 
 
 class ChainlinkFeed:
@@ -77,28 +56,14 @@ class ChainlinkFeed:
         chain_id = int(self._ask("eth_chainId", []), 16)
         if chain_id != self.chain_id:
             raise ValueError(f"the node is on chain {chain_id}, not {self.chain_id}")
-        description = _string(self._call(_DESCRIPTION))
-        if description != DESCRIPTION:
-            raise ValueError(f"the feed tells {description[:40]!r}, not {DESCRIPTION!r}")
-        (decimals,) = _words(self._call(_DECIMALS), count=1)
-        if decimals > MOST_DECIMALS:
-            raise ValueError(f"{decimals} decimals")
-        told = _round(self._call(_LATEST_ROUND_DATA))
-        if told.answer <= 0:
-            raise ValueError(f"the answer is {told.answer}")
-        if told.answered_in_round < told.round_id:
-            raise ValueError(f"round {told.round_id} has no answer of its own")
-        quoted_at = datetime.fromtimestamp(told.updated_at, UTC)
-        if quoted_at > at:
-            raise ValueError(f"updated at {quoted_at}, which is still to come")
-        expires_at = quoted_at + self.heartbeat
-        if expires_at <= at:
-            raise ValueError(f"stale, updated at {quoted_at}")
+        told = price_feeds.latest(
+            call=self._call, description=DESCRIPTION, heartbeat=self.heartbeat, at=at
+        )
         return Quote(
             currency=USD,
-            local_per_dai=believable(_to_eight_decimals(told.answer, decimals)),
-            quoted_at=quoted_at,
-            expires_at=expires_at,
+            local_per_dai=believable(_to_eight_decimals(told.price)),
+            quoted_at=told.updated_at,
+            expires_at=told.expires_at,
         )
 
     def _call(self, data: str) -> str:
@@ -125,35 +90,7 @@ class ChainlinkFeed:
         return result
 
 
-def _words(text: str, *, count: int) -> list[int]:
-    """Split an ABI result of exactly `count` words into unsigned integers."""
-    if len(text) != count * _WORD_DIGITS:
-        raise ValueError(f"{len(text) // 2} bytes are not {count} words: no feed at the address?")
-    return [int(text[at : at + _WORD_DIGITS], 16) for at in range(0, len(text), _WORD_DIGITS)]
-
-
-def _round(text: str) -> _Round:
-    round_id, answer, _started_at, updated_at, answered_in_round = _words(text, count=_ROUND_WORDS)
-    return _Round(
-        round_id=round_id,
-        answer=answer - 2**256 if answer >= 2**255 else answer,
-        updated_at=updated_at,
-        answered_in_round=answered_in_round,
-    )
-
-
-def _string(text: str) -> str:
-    """Decode an ABI result of one string: its offset, its length, its bytes."""
-    offset, length = _words(text[: 2 * _WORD_DIGITS], count=2)
-    if offset != _WORD_DIGITS // 2:
-        raise ValueError("the result is not one string")
-    encoded = bytes.fromhex(text[2 * _WORD_DIGITS :])
-    if length > len(encoded):
-        raise ValueError("the string ends too early")
-    return encoded[:length].decode()
-
-
-def _to_eight_decimals(answer: int, decimals: int) -> str:
-    """Scale an answer to the decimals that we keep, rounding half to even."""
-    kept = round(Fraction(answer, 10**decimals) * 10**_KEPT_DECIMALS)
+def _to_eight_decimals(price: Fraction) -> str:
+    """Write a price with the decimals that we keep, rounding half to even."""
+    kept = round(price * 10**_KEPT_DECIMALS)
     return decimal_string(amount=kept, decimals=_KEPT_DECIMALS)

@@ -30,6 +30,22 @@ class TopUpCredited(TypedDict):
     energy_milliwatt_hours: NotRequired[int | None]
 
 
+class DepositCredited(TypedDict):
+    """Money that came on chain was credited: its worth in local money, and units of the asset."""
+
+    household_code: str
+    currency: str
+    amount_minor: int
+    asset: str
+    asset_units: int
+    asset_decimals: int
+    receipt: str
+    funds_minor: int
+    arrears_taken_minor: NotRequired[int]
+    days_left: NotRequired[int | None]
+    energy_milliwatt_hours: NotRequired[int | None]
+
+
 class PaymentTaken(TypedDict):
     """A payment, or part of it, was given back or taken back; funds after it."""
 

@@ -15,6 +15,7 @@ from gateway.sms.params import (
     AgentTookCash,
     AmountWrong,
     BalanceReply,
+    DepositCredited,
     FiscalReceiptReply,
     FloatReply,
     HelpReply,
@@ -89,6 +90,26 @@ def _top_up_credited(voice: _Voice, params: TopUpCredited) -> list[Line]:
             receipt=params["receipt"],
         )
     ]
+    return lines + _after_credit(voice, params)
+
+
+def _deposit_credited(voice: _Voice, params: DepositCredited) -> list[Line]:
+    units = numbers.crypto(
+        params["asset_units"], decimals=params["asset_decimals"], language=voice.language
+    )
+    received = voice.line(
+        "deposit",
+        amount=voice.money(params["amount_minor"], params["currency"]),
+        code=params["household_code"],
+        crypto=f"{units} {params['asset']}",
+        receipt=params["receipt"],
+    )
+    return [received, *_after_credit(voice, params)]
+
+
+def _after_credit(voice: _Voice, params: TopUpCredited | DepositCredited) -> list[Line]:
+    """What became of a credit: arrears, funds, and how far they go."""
+    lines, currency = [], params["currency"]
     if taken_minor := params.get("arrears_taken_minor", 0):
         taken = voice.paid(taken_minor, currency)
         lines.append(voice.line("arrears_taken", rank=1, arrears=taken))
@@ -327,6 +348,7 @@ def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
 
 _KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
     "top_up_credited": _top_up_credited,
+    "deposit_credited": _deposit_credited,
     "payment_refunded": _payment_taken("refunded"),
     "payment_reversed": _payment_taken("reversed"),
     "low_funds": _low_funds,

@@ -30,6 +30,9 @@ FAILURES: dict[str, FailureReason] = {
     "INSUFFICIENT_BALANCE": "insufficient",
 }
 
+HASH_CHARACTERS_SHOWN = 10
+"""Of a transfer's hash: 0x and four bytes, which its sender recognises."""
+
 
 def words(*, notice: Notice, at: datetime) -> str:
     """Return the text of a notice in its language."""
@@ -53,6 +56,28 @@ def _top_up_credited(notice: Notice, at: datetime) -> dict[str, Any]:
         "currency": params["currency"],
         "amount_minor": params["amount_minor"],
         "receipt": shown(params["reference"]),
+        "funds_minor": then.funds_minor,
+        "arrears_taken_minor": repaid.funds_minor,
+        "days_left": then.days_left,
+        "energy_milliwatt_hours": then.energy_left_milliwatt_hours,
+    }
+
+
+def _deposit_credited(notice: Notice, at: datetime) -> dict[str, Any]:
+    params = notice.params
+    now = _account(notice, at)
+    then = replace(now, funds_wei=int(params["funds_wei"]))
+    credited, repaid = (
+        replace(now, funds_wei=int(params[name])) for name in ("credited_wei", "repaid_wei")
+    )
+    return {
+        "household_code": now.code,
+        "currency": now.currency,
+        "amount_minor": credited.funds_minor,
+        "asset": params["asset"],
+        "asset_units": int(params["units"]),
+        "asset_decimals": params["decimals"],
+        "receipt": params["reference"][:HASH_CHARACTERS_SHOWN],
         "funds_minor": then.funds_minor,
         "arrears_taken_minor": repaid.funds_minor,
         "days_left": then.days_left,
@@ -130,6 +155,7 @@ def _rate_published(notice: Notice, at: datetime) -> dict[str, Any]:
 
 FILLERS: dict[str, Callable[[Notice, datetime], dict[str, Any]]] = {
     "top_up_credited": _top_up_credited,
+    "deposit_credited": _deposit_credited,
     "payment_refunded": _payment_taken,
     "payment_reversed": _payment_taken,
     "low_funds": _low_funds,

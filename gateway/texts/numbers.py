@@ -16,6 +16,7 @@ MILLIWATT_HOURS_PER_KWH: Final = 10**6
 _WITHOUT_DECIMALS: Final = frozenset({"XOF", "XAF", "UGX", "RWF", "BIF", "GNF", "KMF", "DJF"})
 _SIGNS: Final = {"XOF": "FCFA", "XAF": "FCFA"}
 _EXACT_BELOW_UNITS: Final = 100
+_CRYPTO_DECIMALS: Final = 6
 
 
 def exponent(currency: str) -> int:
@@ -101,6 +102,20 @@ def dai(amount_wei: int, *, language: Language) -> str:
     decimals = 2 if abs(amount_wei) >= WEI_PER_DAI else 4
     cut = abs(amount_wei) * 10**decimals // WEI_PER_DAI
     return decimal(-cut if amount_wei < 0 else cut, decimals=decimals, language=language)
+
+
+def crypto(units: int, *, decimals: int, language: Language) -> str:
+    """Smallest units of a crypto asset as the asset, without its name: "12.5", "<0.000001".
+
+    Cut to six decimals, zeros at the end left out.
+    """
+    kept = min(decimals, _CRYPTO_DECIMALS)
+    cut = units // 10 ** (decimals - kept)
+    if units and not cut:
+        return "<" + decimal(1, decimals=kept, language=language)
+    while kept and cut % 10 == 0:
+        kept, cut = kept - 1, cut // 10
+    return decimal(cut, decimals=kept, language=language)
 
 
 def _with_sign(number: str, currency: str, language: Language) -> str:

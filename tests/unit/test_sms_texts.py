@@ -11,6 +11,7 @@ from gateway.sms import replies
 from gateway.sms.gsm import SINGLE_SEPTETS, segments, septets
 from gateway.sms.params import FAILURE_REASONS
 from gateway.sms.texts import KINDS, LIMITS_SEPTETS, UnknownKind, render
+from gateway.texts import numbers
 from gateway.texts.languages import LANGUAGES, Language
 from gateway.texts.sms import SMS
 from gateway.ussd.facts import PaymentFacts
@@ -24,6 +25,9 @@ USUAL: dict[str, Any] = {
     "currency": "KES",
     "amount_minor": 500_00,
     "receipt": "SGH7XK2P1Q",
+    "asset": "USDC",
+    "asset_units": 3_870_000,
+    "asset_decimals": 6,
     "agent_code": "AG01",
     "float_minor": 19_500_00,
     "funds_minor": 1_234_56,
@@ -70,6 +74,9 @@ WORST: dict[str, Any] = {
     "household_code": "LONG00000001",
     "amount_minor": HUGE,
     "receipt": "ABCDEFGHIJ12345",
+    "asset": "LONGCOIN",
+    "asset_units": 10**27 - 1,
+    "asset_decimals": 18,
     "agent_code": "LONGAGENT001",
     "float_minor": HUGE,
     "funds_minor": HUGE,
@@ -143,6 +150,38 @@ def test_a_receipt_tells_amount_receipt_arrears_funds_and_days() -> None:
         "Tumepokea KES 500 kwa KIS0001. Risiti SGH7XK2P1Q. KES 150 zimelipa deni lako. "
         "Salio KES 1,234. Takriban siku 12, 34.5 kWh."
     )
+
+
+def test_a_deposit_on_chain_tells_what_came_and_what_it_is_worth() -> None:
+    params = {**USUAL, "receipt": "0x12ab34cd"}
+    assert render("deposit_credited", params, "en") == (
+        "KES 500 received for KIS0001: 3.87 USDC. Transfer 0x12ab34cd. KES 150 of it paid what you "
+        "owed. Balance KES 1,234. About 12 days, 34.5 kWh."
+    )
+    assert render("deposit_credited", params, "fr").startswith(
+        "Paiement de 500 KES enregistré pour KIS0001 : 3,87 USDC. Transfert 0x12ab34cd."
+    )
+    assert render("deposit_credited", params, "sw").startswith(
+        "Tumepokea KES 500 kwa KIS0001: 3.87 USDC. Muamala 0x12ab34cd."
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "decimals", "text"),
+    [
+        (1, 18, "<0.000001"),
+        (0, 18, "0"),
+        (10**18, 18, "1"),
+        (1_500_000, 6, "1.5"),
+        (1_234_567, 6, "1.234567"),
+        (123_456_789 * 10**10, 18, "1.234567"),
+        (7, 0, "7"),
+    ],
+)
+def test_crypto_is_cut_to_six_decimals_and_never_shown_as_nothing(
+    units: int, decimals: int, text: str
+) -> None:
+    assert numbers.crypto(units, decimals=decimals, language="en") == text
 
 
 def test_a_receipt_needs_neither_arrears_nor_days() -> None:

@@ -2,6 +2,7 @@
 
 TEXTS = {
     "received": "{amount} received for {code}. Receipt {receipt}.",
+    "deposit": "{amount} received for {code}: {crypto}. Transfer {receipt}.",
     "arrears_taken": "{arrears} of it paid what you owed.",
     "refunded": "{amount} paid for {code} was given back to the payer.",
     "reversed": "{amount} paid for {code} was taken back by the payer or their bank.",

@@ -2,6 +2,7 @@
 
 TEXTS = {
     "received": "Paiement de {amount} enregistré pour {code}. Référence {receipt}.",
+    "deposit": "Paiement de {amount} enregistré pour {code} : {crypto}. Transfert {receipt}.",
     "arrears_taken": "Dont {arrears} pour votre dette.",
     "refunded": "Paiement de {amount} pour {code} rendu au payeur.",
     "reversed": "Paiement de {amount} pour {code} repris par le payeur ou sa banque.",

@@ -2,6 +2,7 @@
 
 TEXTS = {
     "received": "Tumepokea {amount} kwa {code}. Risiti {receipt}.",
+    "deposit": "Tumepokea {amount} kwa {code}: {crypto}. Muamala {receipt}.",
     "arrears_taken": "{arrears} zimelipa deni lako.",
     "refunded": "Malipo ya {amount} kwa {code} yamerudishwa kwa mlipaji.",
     "reversed": "Malipo ya {amount} kwa {code} yamechukuliwa tena na mlipaji au benki yake.",
