@@ -24,17 +24,23 @@ class Forwarder(models.Model):
     donor = models.ForeignKey(
         Donor, on_delete=models.PROTECT, null=True, blank=True, related_name="forwarders"
     )
+    native_wanted_at = models.DateTimeField(
+        null=True, blank=True, help_text="native money is offered once it stands on chain"
+    )
     is_deployed = models.BooleanField(default=False)
     deployment = models.ForeignKey(
-        OutboxTransfer,
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        help_text="wanted once native money is to be offered",
+        OutboxTransfer, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField()
     watched_at = models.DateTimeField(help_text="its amounts on chain were compared with ours last")
+    watched_block = models.BigIntegerField(
+        null=True, blank=True, help_text="final block in which they were the same"
+    )
+    doubted_block = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="final block in which they were not; it is read again up to there",
+    )
 
     class Meta:
         ordering = ("id",)
