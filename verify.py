@@ -179,7 +179,10 @@ def read_object(raw: bytes, *, what: str) -> dict[str, Any]:
 
 def canonical(told: dict[str, Any]) -> bytes:
     """The one way in which a data set is written: keys sorted, no blanks, none of them twice."""
-    return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        raise Untrue("the data set is nested too deeply") from None
 
 
 def take(told: Any, name: str, kind: type | tuple[type, ...]) -> Any:
@@ -253,10 +256,7 @@ class Dataset:
         told = read_object(raw, what="the data set")
         if take(told, "format", str) != "impact-epoch/1":
             raise Untrue("the data set is not of the form impact-epoch/1")
-        if (
-            json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-            != raw.decode()
-        ):
+        if canonical(told) != raw:
             raise Untrue("the data set is not in its canonical form")
         return cls(
             sha256="0x" + hashlib.sha256(raw).hexdigest(),
