@@ -15,16 +15,19 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from accounts import notices
 from accounts.models import Donor, Household
-from tokens.chain import sign_in
-from tokens.chain.client import Chain
+from tokens.chain import client, sign_in
+from tokens.chain.client import ChainLies, ChainUnavailable
 from tokens.chain.sign_in import Refused
 from tokens.models import Leaf, SignIn, SignInNonce, WalletLink
+
+log = structlog.get_logger(__name__)
 
 State = SignIn.State
 
@@ -129,34 +132,42 @@ def answer(*, purpose: str, message: str, signature: str, at: datetime) -> SignI
     return taken
 
 
-def decide(*, sign_in_id: int, chain: Chain, at: datetime) -> SignIn:
-    """Ask the wallet's contract about a waiting sign-in. Raises ChainUnavailable and ChainLies."""
-    waiting = SignIn.objects.select_related("nonce").get(pk=sign_in_id)
-    if waiting.state != State.WAITING:
-        return waiting
-    if waiting.asked_at + ASKED_FOR <= at:
-        return _refuse(waiting, code="no_answer", at=at)
-    is_signed = sign_in.is_signed_by_contract(
-        chain=chain,
-        address=waiting.address,
-        message=waiting.message,
-        signature=waiting.signature,
-    )
+def decide(*, sign_in_id: int, at: datetime) -> SignIn:
+    """Ask the wallet's contract about a waiting sign-in, and do what it was for if it says yes.
+
+    A node that gives no answer leaves it waiting, for an hour at most.
+    """
+    asked = SignIn.objects.select_related("nonce").get(pk=sign_in_id)
+    if asked.state != State.WAITING:
+        return asked
+    if asked.asked_at + ASKED_FOR <= at:
+        return _refuse(asked, code="no_answer", at=at)
+    try:
+        is_signed = sign_in.is_signed_by_contract(
+            chain=client.connected(),
+            address=asked.address,
+            message=asked.message,
+            signature=asked.signature,
+        )
+    except (ChainUnavailable, ChainLies) as error:
+        log.warning("sign-in waits for the chain", sign_in=str(asked.uid), error=str(error))
+        return asked
     if not is_signed:
-        return _refuse(waiting, code="signature", at=at)
+        return _refuse(asked, code="signature", at=at)
     try:
         with transaction.atomic():
-            locked = SignIn.objects.select_for_update().get(pk=waiting.pk)
-            if locked.state == State.WAITING:
-                _accept(locked, at=at)
+            asked = SignIn.objects.select_for_update(of=("self",)).get(pk=sign_in_id)
+            if asked.state == State.WAITING:
+                _accept(asked, at=at)
     except NotAllowed as error:
-        return _refuse(waiting, code=error.code, at=at)
-    return locked
+        return _refuse(asked, code=error.code, at=at)
+    return asked
 
 
-def waiting() -> list[int]:
-    """Return the ids of sign-ins that a worker has to ask about."""
-    return list(SignIn.objects.filter(state=State.WAITING).values_list("pk", flat=True))
+def decide_waiting(*, at: datetime) -> None:
+    """Ask about every sign-in that waits, whatever became of the task that should."""
+    for pk in SignIn.objects.filter(state=State.WAITING).values_list("pk", flat=True):
+        decide(sign_in_id=pk, at=at)
 
 
 def unlink(*, link: WalletLink, at: datetime) -> None:
