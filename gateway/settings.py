@@ -229,6 +229,12 @@ CELERY_BEAT_SCHEDULE = {
     "propose rates": {"task": "gateway.rates.tasks.propose_rates", "schedule": 3600.0},
     "roll over rates": {"task": "gateway.rates.tasks.roll_over_rates", "schedule": 10.0},
     "watch exposure": {"task": "gateway.rates.tasks.watch_exposure", "schedule": 300.0},
+    # A pass that waits for a node must not pile up others behind it.
+    "advance the outbox": {
+        "task": "tokens.tasks.advance_outbox",
+        "schedule": 2.0,
+        "options": {"expires": 4.0},
+    },
 }
 
 PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")

@@ -11,9 +11,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 import accounts.audit
 import settlement.audit
+import tokens.audit
 from accounts.audit import Check, Result
 
-CHECKS: tuple[Check, ...] = (*accounts.audit.CHECKS, *settlement.audit.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *accounts.audit.CHECKS,
+    *settlement.audit.CHECKS,
+    *tokens.audit.CHECKS,
+)
 
 
 class Command(BaseCommand):
