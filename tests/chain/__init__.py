@@ -1,0 +1,1 @@
+"""Contracts on a real chain."""
