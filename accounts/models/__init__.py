@@ -2,6 +2,7 @@
 
 from accounts.models.agents import Agent, AgentFloatChange
 from accounts.models.alarms import Alarm
+from accounts.models.campaigns import Campaign, GivingPlan, Milestone
 from accounts.models.donors import Donation, Donor, DonorContact, DonorsIndex, Pledge
 from accounts.models.fiscal import FiscalLine, FiscalReceipt, TaxLine
 from accounts.models.households import (
@@ -13,6 +14,7 @@ from accounts.models.households import (
     SmsOptOut,
 )
 from accounts.models.ledger import JournalEntry, LedgerAccount, Posting
+from accounts.models.letters import DonorLink, Letter
 from accounts.models.notices import Notice
 from accounts.models.operators import Operator, Rail, User
 from accounts.models.paybacks import Dispute, PayerClaim, Refund, Reversal, TakeBack
@@ -27,14 +29,17 @@ __all__ = [
     "AgentFloatChange",
     "Alarm",
     "Book",
+    "Campaign",
     "CryptoConversion",
     "Dispute",
     "Donation",
     "Donor",
     "DonorContact",
+    "DonorLink",
     "DonorsIndex",
     "FiscalLine",
     "FiscalReceipt",
+    "GivingPlan",
     "Household",
     "HouseholdName",
     "HouseholdPhone",
@@ -42,6 +47,8 @@ __all__ = [
     "JournalEntry",
     "Language",
     "LedgerAccount",
+    "Letter",
+    "Milestone",
     "Notice",
     "Operator",
     "PayerClaim",

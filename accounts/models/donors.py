@@ -60,6 +60,20 @@ class Pledge(models.Model):
     donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="pledges")
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="pledges")
     rail = models.ForeignKey(Rail, on_delete=models.PROTECT, related_name="pledges")
+    campaign = models.ForeignKey(
+        "accounts.Campaign", on_delete=models.PROTECT, null=True, blank=True, related_name="pledges"
+    )
+    plan = models.ForeignKey(
+        "accounts.GivingPlan",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="pledges",
+        help_text="the monthly donation that it is a month of",
+    )
+    public_name = models.CharField(
+        max_length=60, blank=True, help_text="shown among the donors; empty: anonymous"
+    )
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     state = models.CharField(

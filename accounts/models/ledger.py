@@ -44,6 +44,10 @@ class LedgerAccount(models.Model):
         UNEXPLAINED = "unexplained", "differences to a rail's statement, accepted by a person"
         CRYPTO_FLOAT = "crypto_float", "money on chain (asset)"
         CRYPTO_POSITION = "crypto_position", "position in a crypto asset"
+        GRANT_RESERVED = "grant_reserved", "of the grant pool, for projects that a vote funded"
+        PAYOUT_DUE = "payout_due", "set aside to be paid out"
+        SERVICE_TOKENS = "service_tokens", "payee's service tokens"
+        SERVICE_TOKENS_ISSUED = "service_tokens_issued", "service tokens issued (asset)"
 
     book_id = models.BigIntegerField()
     kind = models.CharField(max_length=24, choices=Kind)

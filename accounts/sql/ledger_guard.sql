@@ -6,9 +6,10 @@ BEGIN
     RETURN CASE
         WHEN p_kind IN ('household_funds', 'household_repayment', 'arrears_unearned', 'suspense',
                         'household_tokens', 'donors_pool', 'unallocated_tokens', 'donations',
-                        'payback_due', 'agent_float') THEN 1
+                        'payback_due', 'agent_float', 'grant_reserved', 'payout_due',
+                        'service_tokens') THEN 1
         WHEN p_kind IN ('household_arrears', 'tokens_minted', 'payer_claim', 'treasury',
-                        'crypto_float') THEN -1
+                        'crypto_float', 'service_tokens_issued') THEN -1
         -- A provider may take back more than lies there (a dispute after the money was moved on).
         WHEN p_kind = 'float' THEN 0
         WHEN p_kind IN ('fx_position', 'fx_reserve', 'fx_result', 'rail_fees', 'fees_charged',

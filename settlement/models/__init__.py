@@ -9,6 +9,7 @@ from settlement.models.meters import (
     ReadingInbox,
     SlotTelemetry,
 )
+from settlement.models.payouts import Payee, Payout, ServiceToken
 from settlement.models.pricing import Price, Tariff
 from settlement.models.settled import (
     BlockBill,
@@ -29,10 +30,13 @@ __all__ = [
     "Meter",
     "MeterAssignment",
     "MeterGap",
+    "Payee",
+    "Payout",
     "Price",
     "QuarantinedReading",
     "Reading",
     "ReadingInbox",
+    "ServiceToken",
     "SettlementBatch",
     "SlotTelemetry",
     "SplitLine",

@@ -6,12 +6,15 @@ from tokens.models.deposits import Deposit, Forwarder, Outflow, StrayTransfer
 from tokens.models.epochs import Cohort, Epoch, EpochLeaf, Leaf
 from tokens.models.outbox import OutboxTransfer, SignedTransfer
 from tokens.models.quotes import AssetQuote
+from tokens.models.voting import Ballot, Choice, Proposal, Round, Weight
 from tokens.models.wallets import SignIn, SignInNonce, WalletLink
 
 __all__ = [
     "AssetQuote",
+    "Ballot",
     "BlockCursor",
     "ChainAsset",
+    "Choice",
     "Claim",
     "Cohort",
     "Contract",
@@ -22,10 +25,13 @@ __all__ = [
     "Leaf",
     "OutboxTransfer",
     "Outflow",
+    "Proposal",
+    "Round",
     "SignIn",
     "SignInNonce",
     "SignedTransfer",
     "StrayTransfer",
     "Verification",
     "WalletLink",
+    "Weight",
 ]

@@ -90,6 +90,7 @@ class Epoch(models.Model):
         PROPOSED = "proposed", "proposed, in its veto window"
         ACTIVE = "active", "active: its tokens are minted"
         VETOED = "vetoed", "vetoed by the guardian"
+        REFUSED = "refused", "refused by the ledger contract"
 
     OPEN = (State.CLOSED, State.PROPOSED)
 
@@ -97,7 +98,7 @@ class Epoch(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="epochs")
     chain_id = models.BigIntegerField()
     number = models.PositiveIntegerField(help_text="from 1; a vetoed number is proposed again")
-    attempt = models.PositiveIntegerField(default=1, help_text="counts what was vetoed before")
+    attempt = models.PositiveIntegerField(default=1, help_text="counts what was vetoed or refused")
     starts_at = models.DateTimeField(help_text="of its energy balance")
     ends_at = models.DateTimeField(help_text="of its energy balance")
     book_height = models.BigIntegerField(help_text="entries of the site's book that are in it")
@@ -152,7 +153,7 @@ class EpochLeaf(models.Model):
     milliwatt_hours = models.BigIntegerField()
     tokens_wei = WeiField()
     carry_milliwatt_hours = models.BigIntegerField(default=0)
-    carry_wei = WeiField(default=0)
+    carry_wei = WeiField(default=0, help_text="below zero: what the reserve lends to donations")
     wallet = models.CharField(max_length=42, blank=True)
 
     class Meta:
@@ -162,8 +163,7 @@ class EpochLeaf(models.Model):
             models.CheckConstraint(
                 condition=models.Q(milliwatt_hours__gte=0)
                 & models.Q(tokens_wei__gte=0)
-                & models.Q(carry_milliwatt_hours__gte=0)
-                & models.Q(carry_wei__gte=0),
+                & models.Q(carry_milliwatt_hours__gte=0),
                 name="epoch_leaf_not_negative",
             ),
         ]

@@ -1,0 +1,130 @@
+"""Campaigns: what a site collects for, how far it is, and who gives every month."""
+
+from __future__ import annotations
+
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from accounts.fields import WeiField, uuid7
+from accounts.models.donors import Donor
+from accounts.models.operators import Rail
+from accounts.models.sites import Site
+
+
+class Campaign(models.Model):
+    """A round of giving for a site: a goal, and a deadline by which it is reached or refunded."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft: not shown"
+        OPEN = "open", "open"
+        SUCCEEDED = "succeeded", "goal reached"
+        FAILED = "failed", "goal missed: donations are given back"
+        CLOSED = "closed", "closed by the operator"
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="campaigns")
+    title = models.CharField(max_length=120)
+    title_fr = models.CharField(max_length=120, blank=True)
+    story = models.TextField(blank=True, help_text="Markdown")
+    story_fr = models.TextField(blank=True, help_text="Markdown")
+    goal_wei = WeiField(help_text="10^-18 of DAI")
+    opens_at = models.DateTimeField()
+    deadline_at = models.DateTimeField(null=True, blank=True, help_text="empty: none")
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ("-opens_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("site",),
+                condition=models.Q(state="open"),
+                name="campaign_one_open_a_site",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(goal_wei__gt=0)
+                & (
+                    models.Q(deadline_at__isnull=True)
+                    | models.Q(deadline_at__gt=models.F("opens_at"))
+                ),
+                name="campaign_plausible",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.site})"
+
+
+class Milestone(models.Model):
+    """A step from ordered to commissioned, with a photo and dates."""
+
+    class Kind(models.TextChoices):
+        ORDERED = "ordered", "ordered"
+        SHIPPED = "shipped", "shipped"
+        ARRIVED = "arrived", "arrived"
+        INSTALLED = "installed", "installed"
+        COMMISSIONED = "commissioned", "commissioned"
+        OTHER = "other", "other"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="milestones")
+    position = models.PositiveSmallIntegerField(default=0)
+    kind = models.CharField(max_length=12, choices=Kind)
+    note = models.CharField(max_length=400, blank=True)
+    note_fr = models.CharField(max_length=400, blank=True)
+    planned_on = models.DateField(null=True, blank=True)
+    reached_on = models.DateField(null=True, blank=True)
+    photo = models.BinaryField(null=True, blank=True, help_text="JPEG, made small when uploaded")
+    photo_hash = models.CharField(max_length=64, blank=True, editable=False)
+    photo_words = models.CharField(
+        max_length=200, blank=True, help_text="what is to be seen, for who does not see it"
+    )
+
+    class Meta:
+        ordering = ("campaign", "position", "id")
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
+
+
+class GivingPlan(models.Model):
+    """A monthly donation by card; each month's payment is a pledge of its own."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "waits for its first payment"
+        ACTIVE = "active"
+        PAST_DUE = "past_due", "the last payment failed"
+        CANCELLED = "cancelled"
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="plans")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="plans")
+    rail = models.ForeignKey(Rail, on_delete=models.PROTECT, related_name="plans")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    provider_plan = models.CharField(
+        max_length=80, blank=True, help_text="what the provider calls it, e.g. sub_..."
+    )
+    idempotency_key = models.CharField(max_length=120, unique=True)
+    failure = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount_minor__gt=0), name="giving_plan_above_zero"
+            ),
+            models.UniqueConstraint(
+                fields=("rail", "provider_plan"),
+                condition=~models.Q(provider_plan=""),
+                name="giving_plan_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.currency} a month for {self.site}"
