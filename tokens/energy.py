@@ -101,9 +101,7 @@ def balance(*, site: Site, starts_at: datetime, ends_at: datetime) -> Balance:
         households_milliwatt_hours=households,
         paid_milliwatt_hours=paid,
         solar_share_basis_points=minting * 10_000 // charged if charged else 0,
-        slots=slots_between(
-            starts_at=starts_at, ends_at=ends_at, slot_seconds=site.slot_seconds
-        ),
+        slots=slots_between(starts_at=starts_at, ends_at=ends_at, slot_seconds=site.slot_seconds),
         slots_reported=told["reported"],
     )
 

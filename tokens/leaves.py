@@ -48,7 +48,9 @@ def _keep_households(*, site: Site, at: datetime) -> None:
     rows = {cohort.number: cohort for cohort in Cohort.objects.filter(site=site)}
     for number in sorted(set(placed.values()) - rows.keys()):
         rows[number] = Cohort.objects.create(site=site, number=number, created_at=at)
-    wallets = dict(_links_in_effect().filter(household__in=placed).values_list("household_id", "address"))
+    wallets = dict(
+        _links_in_effect().filter(household__in=placed).values_list("household_id", "address")
+    )
     Leaf.objects.bulk_create(
         Leaf(
             site=site,
