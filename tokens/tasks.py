@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from tokens import wallets
 from tokens.chain import outbox
 
 
@@ -14,3 +15,27 @@ def advance_outbox() -> None:
     """Sign, send and follow what is to happen on chain."""
     if settings.CHAIN_RPC_URL:
         outbox.run(at=timezone.now())
+
+
+@shared_task
+def decide_sign_in(sign_in_id: int) -> None:
+    """Ask a wallet's contract about one sign-in."""
+    wallets.decide(sign_in_id=sign_in_id, at=timezone.now())
+
+
+@shared_task
+def decide_sign_ins() -> None:
+    """Ask about every sign-in that still waits."""
+    wallets.decide_waiting(at=timezone.now())
+
+
+@shared_task
+def let_wallets_take_effect() -> None:
+    """Let wallets that waited long enough take effect, and give new leaves theirs."""
+    wallets.take_effect(at=timezone.now())
+
+
+@shared_task
+def forget_sign_ins() -> None:
+    """Delete what was signed in with long ago."""
+    wallets.forget(at=timezone.now())
