@@ -14,18 +14,19 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from accounts import notices
+from accounts import notices, sites
 from accounts.models import Donor, Household
 from tokens.chain import client, sign_in
 from tokens.chain.client import ChainLies, ChainUnavailable
 from tokens.chain.sign_in import Refused
-from tokens.models import Leaf, SignIn, SignInNonce, WalletLink
+from tokens.models import Claim, Leaf, OutboxTransfer, SignIn, SignInNonce, WalletLink
 
 log = structlog.get_logger(__name__)
 
@@ -217,6 +218,11 @@ def coming(*, household: Household) -> WalletLink | None:
     return links.filter(took_effect_at__isnull=True).first()
 
 
+def leaf_of(*, household: Household) -> Leaf | None:
+    """Return the household's newest leaf: that of the site it lives at."""
+    return Leaf.objects.filter(household=household).order_by("-pk").first()
+
+
 def code_of(*, leaf: Leaf) -> str:
     """Return what a household's link carries besides the key, which a claim tells everybody."""
     digest = hmac.new(settings.SECRET_KEY.encode(), f"leaf:{leaf.key}".encode(), sha256)
@@ -226,6 +232,18 @@ def code_of(*, leaf: Leaf) -> str:
 def is_code_of(*, leaf: Leaf, code: str) -> bool:
     """Whether a code belongs to a leaf, compared in constant time."""
     return hmac.compare_digest(code_of(leaf=leaf).encode(), code.encode())
+
+
+def may_read(*, leaf: Leaf, code: str) -> bool:
+    """Whether whoever knows a leaf's key (and perhaps its code) may see what the leaf has.
+
+    A donation's figures are public. A household's are its life: its key opens them until a claim
+    tells the key to everybody, from then on only key and code together do.
+    """
+    if leaf.household is None or is_code_of(leaf=leaf, code=code):
+        return True
+    was_told = OutboxTransfer.objects.filter(intent__startswith=f"claim:{leaf.key}:").exists()
+    return not was_told and not Claim.objects.filter(leaf=leaf).exists()
 
 
 def _links(*, donor: Donor | None, household: Household | None) -> QuerySet[WalletLink]:
@@ -282,10 +300,16 @@ def _link_household(household: Household, taken: SignIn, *, at: datetime) -> Non
         params={
             "household_code": household.code,
             "wallet": link.address,
-            "takes_effect_at": takes_effect_at.isoformat(),
+            "day": _local_day(household, takes_effect_at),
         },
         at=at,
     )
+
+
+def _local_day(household: Household, instant: datetime) -> str:
+    site = sites.site_of(household=household, at=instant)
+    zone = ZoneInfo("UTC" if site is None else site.time_zone)
+    return instant.astimezone(zone).date().isoformat()
 
 
 def _new_link(

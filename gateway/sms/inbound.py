@@ -19,6 +19,7 @@ from gateway.sms import words as spoken
 from gateway.ussd.actions import start_top_up
 from gateway.ussd.household_facts import NoAccount, PhoneFacts
 from gateway.webhooks.intake import form_fields
+from tokens import wallets
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +171,19 @@ def _receipt(_command: spoken.Receipt, asked: Asked) -> Reply:
     )
 
 
+def _proof(command: spoken.Proof, asked: Asked) -> Reply:
+    code = asked.household.code
+    if command.is_refusal:
+        is_refused = wallets.object_to(household=asked.household, at=asked.at)
+        return "wallet_refused" if is_refused else "wallet_none", {"household_code": code}
+    leaf = wallets.leaf_of(household=asked.household)
+    if leaf is None:
+        return "proof_none", {"household_code": code}
+    return "proof_reply", dict(
+        replies.proof(code, leaf_key=leaf.key, secret=wallets.code_of(leaf=leaf))
+    )
+
+
 def _top_up(command: spoken.TopUp, asked: Asked) -> Reply:
     account = asked.facts.account(asked.household.code)
     units = command.amount_units
@@ -215,6 +229,7 @@ ANSWERS: dict[type, Callable[[Any, Asked], Reply]] = {
     spoken.Use: _use,
     spoken.Last: _last,
     spoken.Receipt: _receipt,
+    spoken.Proof: _proof,
     spoken.TopUp: _top_up,
     spoken.SetLanguage: _language,
     spoken.Vote: _vote,

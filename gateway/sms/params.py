@@ -242,5 +242,26 @@ class PayByPaybill(TypedDict):
     business_number: NotRequired[str | None]
 
 
+class ProofReply(TypedDict):
+    """Where a household sees its tokens and links a wallet; the address is the password."""
+
+    household_code: str
+    proof_url: str
+
+
+class AboutHousehold(TypedDict):
+    """Nothing but the household."""
+
+    household_code: str
+
+
+class WalletComing(TypedDict):
+    """A wallet was linked and waits; the day as ISO 8601 from which tokens go to it."""
+
+    household_code: str
+    wallet: str
+    day: str
+
+
 class Nothing(TypedDict):
     """No parameters."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+from django.conf import settings
+
 from gateway.sms.params import (
     AmountWrong,
     BalanceReply,
     FiscalReceiptReply,
     LastPaymentsReply,
     PeriodUse,
+    ProofReply,
     UsageReply,
 )
 from gateway.texts.numbers import exponent, nearest
@@ -94,6 +97,12 @@ def fiscal_receipt(household_code: str, receipt: ReceiptFacts | None) -> FiscalR
         "signature": receipt.signature,
         "url": receipt.url,
     }
+
+
+def proof(household_code: str, *, leaf_key: str, secret: str) -> ProofReply:
+    """For kind "proof_reply": key and secret as short as the page takes them."""
+    url = f"{settings.PUBLIC_URL}/proof/{leaf_key.removeprefix('0x')}/?c={secret}"
+    return {"household_code": household_code, "proof_url": url}
 
 
 def amount_wrong(account: AccountFacts) -> AmountWrong:

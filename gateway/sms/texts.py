@@ -12,6 +12,7 @@ from typing import Any, Final
 from gateway.sms.gsm import SINGLE_SEPTETS, cut, to_gsm7
 from gateway.sms.params import (
     FAILURE_REASONS,
+    AboutHousehold,
     AgentTookCash,
     AmountWrong,
     BalanceReply,
@@ -25,6 +26,7 @@ from gateway.sms.params import (
     NotRegistered,
     PayByPaybill,
     PaymentTaken,
+    ProofReply,
     RateCompensation,
     RatePublished,
     TopUpCredited,
@@ -32,6 +34,7 @@ from gateway.sms.params import (
     TopUpInSuspense,
     TopUpPromptSent,
     UsageReply,
+    WalletComing,
     WhichAccount,
 )
 from gateway.texts import numbers
@@ -339,6 +342,26 @@ def _float_reply(voice: _Voice, params: FloatReply) -> list[Line]:
     return [voice.line("float", code=params["agent_code"], left=left)]
 
 
+def _proof_reply(voice: _Voice, params: ProofReply) -> list[Line]:
+    # The link stands before the last sentence: a full stop behind it would become a part of it.
+    link = voice.line("proof", code=params["household_code"], url=params["proof_url"])
+    return [link, voice.line("proof_secret")]
+
+
+def _about_household(key: str) -> Callable[[_Voice, AboutHousehold], list[Line]]:
+    def lines(voice: _Voice, params: AboutHousehold) -> list[Line]:
+        return [voice.line(key, code=params["household_code"])]
+
+    return lines
+
+
+def _wallet_coming(voice: _Voice, params: WalletComing) -> list[Line]:
+    year, month, day = params["day"].split("-")
+    code, wallet = params["household_code"], params["wallet"]
+    told = {"day": f"{day}/{month}/{year}", "wallet": f"{wallet[:6]}..{wallet[-4:]}"}
+    return [voice.line("wallet", code=code, **told), voice.line("wallet_not_you", code=code)]
+
+
 def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
     def lines(voice: _Voice, params: Nothing) -> list[Line]:
         return [voice.line(key)]
@@ -372,6 +395,11 @@ _KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
     "pay_by_paybill": _pay_by_paybill,
     "agent_took_cash": _agent_took_cash,
     "float_reply": _float_reply,
+    "proof_reply": _proof_reply,
+    "proof_none": _about_household("proof_none"),
+    "wallet_coming": _wallet_coming,
+    "wallet_refused": _about_household("wallet_refused"),
+    "wallet_none": _about_household("wallet_none"),
     "stopped": _one_sentence("stopped"),
     "started": _one_sentence("started"),
 }

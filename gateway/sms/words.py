@@ -72,6 +72,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """PROOF [code]: the page of a household's tokens. PROOF NO: refuses a wallet that waits."""
+
+    is_refusal: bool = False
+    household_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Float:
     """FLOAT: what an agent may still take."""
 
@@ -104,6 +112,7 @@ Command = (
     | SetLanguage
     | Last
     | Receipt
+    | Proof
     | Float
     | Help
     | Start
@@ -122,6 +131,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "language": ("LANG", "LANGUAGE", "LANGUE", "LUGHA"),
     "last": ("LAST", "PAYMENTS", "PAIEMENT", "PAIEMENTS", "DERNIER", "DERNIERS", "MALIPO"),
     "receipt": ("RECEIPT", "RECU", "RISITI"),
+    "proof": ("PROOF", "TOKENS", "PREUVE", "PREUVES", "JETONS", "UTHIBITISHO", "USHAHIDI"),
     "float": ("FLOAT", "FLOTI", "FLOTTE", "AVANCE"),
     "help": ("HELP", "INFO", "AIDE", "MSAADA", "USAIDIZI"),
     "start": ("START", "COMMENCER", "DEBUT", "REPRENDRE", "ANZA"),
@@ -134,6 +144,7 @@ _LANGUAGES: Final[dict[str, Language]] = {
     **dict.fromkeys(("FR", "FRE", "FRA", "FRENCH", "FRANCAIS", "KIFARANSA"), "fr"),
     **dict.fromkeys(("SW", "SWA", "SWAHILI", "KISWAHILI"), "sw"),
 }
+_NO: Final = frozenset({"NO", "NON", "HAPANA"})
 _ISO_CURRENCIES: Final = frozenset(
     {"KES", "XOF", "XAF", "UGX", "TZS", "RWF", "USD", "EUR", "GHS", "NGN", "SLE", "ZMW", "MWK"}
 )
@@ -211,6 +222,10 @@ def _days(rest: str) -> int | None:
     return None if days is None or days < 1 else min(days, MAX_USE_DAYS)
 
 
+def _proof(rest: str, code: str) -> Proof:
+    return Proof(is_refusal=bool(_NO.intersection(rest.split())), household_code=code)
+
+
 def _language(rest: str) -> Language | None:
     return next((_LANGUAGES[word] for word in rest.split() if word in _LANGUAGES), None)
 
@@ -240,6 +255,7 @@ _READERS: Final[dict[str, Callable[[str, str], Command]]] = {
     "language": lambda others, code: SetLanguage(language=_language(others), household_code=code),
     "last": lambda others, code: Last(household_code=code),
     "receipt": lambda others, code: Receipt(household_code=code),
+    "proof": _proof,
     "float": lambda others, code: Float(),
     "help": lambda others, code: Help(),
     "start": lambda others, code: Start(),

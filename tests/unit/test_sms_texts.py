@@ -66,6 +66,8 @@ USUAL: dict[str, Any] = {
     "device_number": "12/15 NS",
     "signature": "QUII27MATATSHFRB",
     "url": "https://example.org/receipts/1/",
+    "proof_url": "https://solar.example.org/proof/" + "a1" * 32 + "/?c=0123456789",
+    "wallet": "0x976EA74026E726554dB657fA54763abd0C3a0aa9",
 }
 HUGE = 10**9 * 100
 WORST: dict[str, Any] = {
@@ -113,6 +115,7 @@ WORST: dict[str, Any] = {
     "device_number": "12345678/12345678 NC",
     "signature": "ABCDEFGHIJKLMNOP" * 4,
     "url": "https://example.org/" + "x" * 180,
+    "proof_url": "https://solar.my-company.example/proof/" + "a1" * 32 + "/?c=0123456789",
 }
 TWO_PARTS = {"fiscal_receipt_reply"}
 

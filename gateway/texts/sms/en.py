@@ -75,6 +75,13 @@ TEXTS = {
     "cash_taken": "You took {amount} in cash for {code}. Receipt {receipt}.",
     "float_left": "Your float is {left}.",
     "float": "{code}: your float is {left}.",
+    "proof": "{code} tokens: {url}",
+    "proof_secret": "Keep it secret.",
+    "proof_none": "{code}: no proof yet. It comes when the next day of your site is closed.",
+    "wallet": "{code}: from {day} on your tokens go to wallet {wallet}.",
+    "wallet_not_you": "Not you? Send PROOF NO {code}.",
+    "wallet_refused": "{code}: the new wallet was refused. Nothing changes.",
+    "wallet_none": "{code}: no new wallet waits. To change yours see your operator.",
     "stopped": "You will get no more SMS from us. Send START to get them again.",
     "started": "Welcome back. You will get our SMS again. Send HELP for the words you can use.",
 }

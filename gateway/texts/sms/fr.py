@@ -84,6 +84,13 @@ TEXTS = {
     "cash_taken": "Vous avez encaissé {amount} pour {code}. Référence {receipt}.",
     "float_left": "Votre avance est de {left}.",
     "float": "{code} : votre avance est de {left}.",
+    "proof": "Jetons {code} : {url}",
+    "proof_secret": "Ne le montrez pas.",
+    "proof_none": "{code} : pas encore de preuve. Elle vient quand un jour du site est clos.",
+    "wallet": "{code} : dès le {day} vos jetons vont au portefeuille {wallet}.",
+    "wallet_not_you": "Pas vous ? Envoyez PREUVE NON {code}.",
+    "wallet_refused": "{code} : le nouveau portefeuille est refusé. Rien ne change.",
+    "wallet_none": "{code} : aucun portefeuille en attente. Pour en changer, voyez votre agent.",
     "stopped": "Vous ne recevrez plus de SMS de notre part. START pour reprendre.",
     "started": "Bienvenue. Vous aurez de nouveau nos SMS. Envoyez AIDE pour la liste des mots.",
 }

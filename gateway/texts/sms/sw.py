@@ -82,6 +82,13 @@ TEXTS = {
     "cash_taken": "Umepokea {amount} taslimu kwa {code}. Risiti {receipt}.",
     "float_left": "Salio la wakala {left}.",
     "float": "{code}: salio la wakala {left}.",
+    "proof": "Tokeni za {code}: {url}",
+    "proof_secret": "Ni siri yako.",
+    "proof_none": "{code}: bado hakuna uthibitisho. Utakuja siku ya kituo ikifungwa.",
+    "wallet": "{code}: kuanzia {day} tokeni zako zitaenda kwenye pochi {wallet}.",
+    "wallet_not_you": "Si wewe? Tuma USHAHIDI HAPANA {code}.",
+    "wallet_refused": "{code}: pochi mpya imekataliwa. Hakuna kilichobadilika.",
+    "wallet_none": "{code}: hakuna pochi mpya inayosubiri. Kubadilisha, mwone wakala wako.",
     "stopped": "Hutapata tena SMS zetu. Tuma ANZA ili uzipate tena.",
     "started": "Karibu tena. Utapata SMS zetu. Tuma MSAADA kupata orodha ya maneno.",
 }
