@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tokens import wallets
-from tokens.chain import outbox
+from tokens.chain import deposits, outbox
 
 
 @shared_task
@@ -39,3 +39,24 @@ def let_wallets_take_effect() -> None:
 def forget_sign_ins() -> None:
     """Delete what was signed in with long ago."""
     wallets.forget(at=timezone.now())
+
+
+@shared_task
+def watch_chain() -> None:
+    """Read what came to our addresses. Any number may run: the cursor is guarded."""
+    if settings.CHAIN_RPC_URL:
+        deposits.watch(at=timezone.now())
+
+
+@shared_task
+def credit_deposits() -> None:
+    """Credit what came and is final. Any number may run: each deposit is credited once."""
+    if settings.CHAIN_RPC_URL:
+        deposits.credit(at=timezone.now())
+
+
+@shared_task
+def sweep_deposits() -> None:
+    """Send credited money on to the treasury, and forwarders on chain that are wanted there."""
+    if settings.CHAIN_RPC_URL:
+        deposits.sweep(at=timezone.now())

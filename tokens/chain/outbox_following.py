@@ -75,14 +75,13 @@ def follow(*, chain: Chain, sender: str, at: datetime) -> None:
     finalized = chain.block(tag="finalized")
     if finalized is None:
         raise ChainUnavailable("the node knows no finalized block")
-    used = chain.nonce(address=sender, tag=finalized.number)
     for row in rows.order_by("nonce").prefetch_related("signed"):
         receipt = _receipt(chain=chain, row=row)
         if receipt is not None:
             _found(chain=chain, row=row, receipt=receipt, finalized=finalized.number, at=at)
         elif row.state == _MINED:
             _vanished(row=row)
-        elif row.nonce is not None and row.nonce < used:
+        elif _is_taken(chain=chain, row=row, finalized=finalized.number):
             _taken(row=row, at=at)
 
 
@@ -210,8 +209,15 @@ def _vanished(*, row: OutboxTransfer) -> None:
             SignedTransfer.objects.filter(outbox=row).update(broadcast_at=None)
 
 
+def _is_taken(*, chain: Chain, row: OutboxTransfer, finalized: int) -> bool:
+    """Whether the nonce is used for good. A node is asked for older state only where it may be."""
+    if row.nonce is None or chain.nonce(address=row.sender) <= row.nonce:
+        return False
+    return chain.nonce(address=row.sender, tag=finalized) > row.nonce
+
+
 def _taken(*, row: OutboxTransfer, at: datetime) -> None:
-    """The nonce is used for good and none of our bytes has a receipt.
+    """Tell that the nonce is used for good while none of our bytes has a receipt.
 
     Another signs with our key; or this database was restored and lacks bytes that were signed
     later. As that can't be told apart from here, a person decides.

@@ -42,10 +42,11 @@ def hold_prefix(*, chain_id: int, sender: str) -> str:
 
 
 def sign_next(*, chain: Chain, signer: Signer, at: datetime) -> bool:
-    """Give the oldest queued transfer its nonce and its bytes; return whether one was signed.
+    """Give the oldest queued transfer its nonce and its bytes; return whether more may follow.
 
     None is signed while another worker signs for the sender, while sixteen wait for a block, and
-    while an alarm says why not: nonces ahead of ours, funds, fees.
+    while an alarm says why not: nonces ahead of ours, funds, fees. One that would revert is put
+    off, and holds nobody else up.
     """
     sender, chain_id = signer.address, chain.chain_id
     mine = OutboxTransfer.objects.filter(chain_id=chain_id, sender=sender)
@@ -59,26 +60,7 @@ def sign_next(*, chain: Chain, signer: Signer, at: datetime) -> bool:
             .select_for_update()
             .first()
         )
-        if row is None or (nonce := _next_nonce(chain=chain, sender=sender, at=at)) is None:
-            return False
-        if (fees := _first_fees(chain=chain, sender=sender, at=at)) is None:
-            return False
-        gas_limit = row.gas_limit or _estimated(chain=chain, row=row, at=at)
-        if gas_limit is None or not _is_funded(
-            chain=chain, row=row, fee_wei=gas_limit * fees[0], at=at
-        ):
-            return False
-        _store(signer=signer, row=row, nonce=nonce, gas_limit=gas_limit, fees=fees, at=at)
-        OutboxTransfer.objects.filter(pk=row.pk, state=_QUEUED).update(
-            state=_SIGNED,
-            nonce=nonce,
-            gas_limit=gas_limit,
-            failure="",
-            refused_since=None,
-            next_look_at=None,
-        )
-        alarms.clear(key=f"outbox:refused:{row.pk}", at=at)
-        return True
+        return row is not None and _sign_first(chain=chain, signer=signer, row=row, at=at)
 
 
 def bump(*, chain: Chain, signer: Signer, underpriced: set[int], at: datetime) -> None:
@@ -123,6 +105,33 @@ def more_fees(*, newest: SignedTransfer, fees: Fees) -> tuple[int, int] | None:
     if least > cap:
         return None
     return max(least, min(2 * fees.base_fee_wei + priority, cap)), priority
+
+
+def _sign_first(*, chain: Chain, signer: Signer, row: OutboxTransfer, at: datetime) -> bool:
+    """Sign a queued transfer, or tell why not; return whether the next one may follow."""
+    nonce = _next_nonce(chain=chain, sender=row.sender, at=at)
+    fees = _first_fees(chain=chain, sender=row.sender, at=at)
+    if nonce is None or fees is None:
+        return False
+    if not _is_funded(chain=chain, row=row, fee_wei=(row.gas_limit or 0) * fees[0], at=at):
+        return False
+    gas_limit = row.gas_limit or _estimated(chain=chain, row=row, at=at)
+    if gas_limit is None:
+        return True
+    if not _is_funded(chain=chain, row=row, fee_wei=gas_limit * fees[0], at=at):
+        return False
+    _store(signer=signer, row=row, nonce=nonce, gas_limit=gas_limit, fees=fees, at=at)
+    OutboxTransfer.objects.filter(pk=row.pk, state=_QUEUED).update(
+        state=_SIGNED,
+        nonce=nonce,
+        gas_limit=gas_limit,
+        failure="",
+        refused_since=None,
+        next_look_at=None,
+    )
+    for key in (f"outbox:refused:{row.pk}", f"outbox:funds:{row.sender}"):
+        alarms.clear(key=key, at=at)
+    return True
 
 
 def _bump_one(
@@ -216,9 +225,6 @@ def _estimated(*, chain: Chain, row: OutboxTransfer, at: datetime) -> int | None
     None where it would revert: tried again, as what it waits for may still be on its way, and
     given up without a nonce after ten minutes of the same.
     """
-    if chain.balance(address=row.sender) < row.value_wei:
-        _raise_funds(row=row, wanted_wei=row.value_wei, at=at)
-        return None
     try:
         gas = chain.estimate(
             sender=row.sender, to=row.to_address, data=row.data, value_wei=row.value_wei
@@ -250,23 +256,18 @@ def _postpone(
 
 def _is_funded(*, chain: Chain, row: OutboxTransfer, fee_wei: int, at: datetime) -> bool:
     wanted = row.value_wei + fee_wei
-    if chain.balance(address=row.sender) < wanted:
-        _raise_funds(row=row, wanted_wei=wanted, at=at)
-        return False
-    alarms.clear(key=f"outbox:funds:{row.sender}", at=at)
-    return True
-
-
-def _raise_funds(*, row: OutboxTransfer, wanted_wei: int, at: datetime) -> None:
+    if chain.balance(address=row.sender) >= wanted:
+        return True
     alarms.raise_alarm(
         kind=Alarm.Kind.CHAIN,
         key=f"outbox:funds:{row.sender}",
         text=(
-            f"{row.sender} has too little to pay for {row.intent}: {wanted_wei} wei are needed."
+            f"{row.sender} has too little to pay for {row.intent}: {wanted} wei are needed."
             " Send it some; the outbox goes on by itself."
         ),
         at=at,
     )
+    return False
 
 
 def _raise_fees(*, sender: str, fees: Fees, at: datetime) -> None:
