@@ -224,6 +224,17 @@ CELERY_BEAT_SCHEDULE = {
     "sign fiscal receipts": {"task": "gateway.fiscal.tasks.sign_receipts", "schedule": 5.0},
     "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
     "forget old answers": {"task": "gateway.api.tasks.forget_answers", "schedule": 3600.0},
+    "watch the chain": {
+        "task": "tokens.tasks.watch_chain",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "credit deposits": {
+        "task": "tokens.tasks.credit_deposits",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "sweep deposits": {"task": "tokens.tasks.sweep_deposits", "schedule": 10.0},
     "fetch rates": {"task": "gateway.rates.tasks.fetch_rates", "schedule": 600.0},
     "fetch DAI in USD": {"task": "gateway.rates.tasks.fetch_feeds", "schedule": 60.0},
     "propose rates": {"task": "gateway.rates.tasks.propose_rates", "schedule": 3600.0},
