@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from accounts.models import Rail, Site
+from accounts.money import minor_per_major
 
 PROMPTING = (Rail.Provider.DARAJA, Rail.Provider.MOMO, Rail.Provider.PAWAPAY)
 """Providers that ask the payer on their phone."""
+PAYING = (Rail.Provider.DARAJA, Rail.Provider.PAWAPAY)
+"""Providers that pay out to a phone (their adapters are gateway.providers.interface.Paying)."""
 
 
 def prompting(*, site: Site) -> Rail | None:
@@ -25,6 +28,12 @@ def for_donations(*, site: Site) -> QuerySet[Rail]:
     return Rail.objects.filter(
         operator=site.operator_id, provider=Rail.Provider.STRIPE, closed_at__isnull=True
     ).order_by("code")
+
+
+def payout_step_minor(*, rail: Rail) -> int:
+    """Return the least amount that a payout over the rail is a multiple of, in minor units."""
+    is_whole = rail.provider == Rail.Provider.DARAJA
+    return minor_per_major(currency=rail.currency) if is_whole else 1
 
 
 def _open(*, site: Site) -> QuerySet[Rail]:

@@ -168,16 +168,41 @@ def position(*, site: Site, currency: str) -> Position:
     )
 
 
-def _legs(made: TreasuryConversion, *, position_name: str) -> list[Leg]:
-    currency = made.currency
+def sale_legs(
+    *,
+    rail: Rail,
+    position_name: str,
+    sold_minor: int,
+    fee_minor: int,
+    cost_wei: int,
+    bought_wei: int,
+) -> list[Leg]:
+    """Return the legs of money that leaves a rail's float for good; in DAI they sum to bought_wei.
+
+    The caller balances them with the opposite of bought_wei where that goes: the treasury buys it,
+    a payout is owed it. The fee is part of what was sold.
+    """
+    currency = rail.currency
+    fee_wei = cost_wei * fee_minor // sold_minor
     return [
-        Leg(kind="float", name=made.rail.code, asset=currency, amount=made.sold_minor),
-        Leg(kind="fx_position", asset=currency, amount=-made.sold_minor),
-        Leg(kind="fx_position", name=position_name, amount=made.cost_wei),
-        Leg(kind="rail_fees", name=made.rail.code, amount=-made.fee_wei),
-        Leg(kind="treasury", amount=-made.bought_wei),
-        Leg(kind="fx_result", name=currency, amount=made.result_wei),
+        Leg(kind="float", name=rail.code, asset=currency, amount=sold_minor),
+        Leg(kind="fx_position", asset=currency, amount=-sold_minor),
+        Leg(kind="fx_position", name=position_name, amount=cost_wei),
+        Leg(kind="rail_fees", name=rail.code, amount=-fee_wei),
+        Leg(kind="fx_result", name=currency, amount=bought_wei - (cost_wei - fee_wei)),
     ]
+
+
+def _legs(made: TreasuryConversion, *, position_name: str) -> list[Leg]:
+    left = sale_legs(
+        rail=made.rail,
+        position_name=position_name,
+        sold_minor=made.sold_minor,
+        fee_minor=made.fee_minor,
+        cost_wei=made.cost_wei,
+        bought_wei=made.bought_wei,
+    )
+    return [*left, Leg(kind="treasury", amount=-made.bought_wei)]
 
 
 def _replayed(known: TreasuryConversion, *, told: tuple[int, int, int]) -> TreasuryConversion:

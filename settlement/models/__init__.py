@@ -9,7 +9,7 @@ from settlement.models.meters import (
     ReadingInbox,
     SlotTelemetry,
 )
-from settlement.models.payouts import Payee, Payout, ServiceToken
+from settlement.models.payouts import BankFile, Payee, Payout, ServiceToken
 from settlement.models.pricing import Price, Tariff
 from settlement.models.settled import (
     BlockBill,
@@ -23,6 +23,7 @@ from settlement.models.settled import (
 )
 
 __all__ = [
+    "BankFile",
     "BlockBill",
     "Charge",
     "HeadEndCursor",

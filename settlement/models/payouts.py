@@ -97,8 +97,33 @@ class ServiceToken(models.Model):
         return f"{self.subject} of {self.payee}"
 
 
+class BankFile(models.Model):
+    """A pain.001 file for the operator's bank, kept as it was made; each payout is in one file."""
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="bank_files")
+    message_id = models.CharField(max_length=35, unique=True, help_text="MsgId in the file")
+    currency = models.CharField(max_length=3)
+    debtor_account = models.CharField(max_length=34, help_text="IBAN or number it is paid from")
+    debtor_code = models.CharField(max_length=11, blank=True, help_text="BIC of that bank")
+    content = models.TextField(help_text="XML")
+    payout_count = models.PositiveIntegerField()
+    amount_minor = models.BigIntegerField()
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
 class Payout(models.Model):
-    """Money out of one pool of a site to one payee, for one service token."""
+    """Money out of one pool of a site to one payee, for one service token.
+
+    Where it goes is kept as it was proposed, so that what was approved is what is sent.
+    """
 
     class State(models.TextChoices):
         PROPOSED = "proposed", "waits for a second person"
@@ -111,6 +136,10 @@ class Payout(models.Model):
         FAILED = "failed", "came back: the money is in the pool again"
 
     OPEN = (State.PROPOSED, State.APPROVED, State.SENDING, State.UNKNOWN, State.SENT)
+    SET_ASIDE = (State.APPROVED, State.SENDING, State.UNKNOWN, State.SENT)
+    """Its money stands on payout_due."""
+    UNDER_WAY = (State.SENDING, State.UNKNOWN, State.SENT)
+    """Its money may have left."""
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     request_id = models.UUIDField(unique=True, help_text="our id at the provider; version 4")
@@ -120,6 +149,15 @@ class Payout(models.Model):
     payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="payouts")
     service_token = models.ForeignKey(
         ServiceToken, on_delete=models.PROTECT, related_name="payouts"
+    )
+    way = models.CharField(max_length=6, choices=Payee.Way)
+    rail = models.ForeignKey(
+        Rail, on_delete=models.PROTECT, null=True, blank=True, related_name="payouts"
+    )
+    destination = models.CharField(max_length=42, help_text="phone, account or wallet")
+    destination_code = models.CharField(max_length=11, blank=True, help_text="BIC")
+    bank_file = models.ForeignKey(
+        BankFile, on_delete=models.PROTECT, null=True, blank=True, related_name="payouts"
     )
     amount_wei = WeiField(help_text="out of the pool")
     amount_minor = models.BigIntegerField(null=True, blank=True, help_text="what the payee gets")
@@ -168,6 +206,11 @@ class Payout(models.Model):
                 condition=models.Q(approved_by__isnull=True)
                 | ~models.Q(approved_by=models.F("proposed_by")),
                 name="payout_approved_by_a_second_person",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=("proposed", "rejected"))
+                | models.Q(proposed_by__isnull=False, approved_by__isnull=False),
+                name="payout_takes_two_people",
             ),
             models.UniqueConstraint(
                 fields=("service_token",),
