@@ -1,11 +1,11 @@
-"""What manage.py audit looks for in tokens: the outbox, and what stands on chain.
+"""What manage.py audit looks for in tokens: the outbox, deposits, and what stands on chain.
 
 Each check is a named function of one module here, and reads only.
 """
 
 from accounts.audit import Check
-from tokens.audit import outbox
+from tokens.audit import deposits, outbox
 
-CHECKS: tuple[Check, ...] = (*outbox.CHECKS,)
+CHECKS: tuple[Check, ...] = (*outbox.CHECKS, *deposits.CHECKS)
 
 __all__ = ["CHECKS"]
