@@ -16,7 +16,6 @@ _ARTIFACTS = {
     "tokens/chain/contracts": "tokens/chain/artifacts",
     "sandbox/contracts": "sandbox/contracts/artifacts",
 }
-_PARTS = ("abi", "bytecode")
 
 
 class DoesNotCompile(Exception):
@@ -52,8 +51,10 @@ def artifacts() -> dict[Path, str]:
     }
 
 
-def compiled(*, sources: Sequence[Path]) -> dict[Path, dict[str, Any]]:
-    """Return {"abi", "bytecode"} of each contract; raise DoesNotCompile."""
+def compiled(
+    *, sources: Sequence[Path], parts: Sequence[str] = ("abi", "bytecode")
+) -> dict[Path, dict[str, Any]]:
+    """Return the named parts (of Vyper's combined JSON) of each contract; raise DoesNotCompile."""
     vyper = Path(sys.executable).with_name("vyper")
     done = subprocess.run(
         [vyper, "-f", "combined_json", *sources], capture_output=True, text=True, check=False
@@ -61,8 +62,8 @@ def compiled(*, sources: Sequence[Path]) -> dict[Path, dict[str, Any]]:
     if done.returncode != 0:
         raise DoesNotCompile(done.stderr.strip())
     found = json.loads(done.stdout)
-    by_name = {Path(name).name: parts for name, parts in found.items() if name.endswith(".vy")}
-    return {source: {part: by_name[source.name][part] for part in _PARTS} for source in sources}
+    by_name = {Path(name).name: found[name] for name in found if name.endswith(".vy")}
+    return {source: {part: by_name[source.name][part] for part in parts} for source in sources}
 
 
 def _committed() -> list[Path]:

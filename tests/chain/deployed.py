@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rlp
 from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -147,8 +146,11 @@ def deploy_site(node: ChainNode, **changes: Any) -> Site:
 
 
 def address_of_deployment(sender: str, nonce: int) -> str:
-    """Where a sender's transfer of a nonce puts the contract that it deploys."""
-    found = keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))
+    """Where a sender's transfer of a nonce puts the contract that it deploys (RLP of both)."""
+    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    short = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
+    payload = b"\x94" + bytes.fromhex(sender[2:]) + short
+    found = keccak(bytes([0xC0 + len(payload)]) + payload)
     return str(to_checksum_address(found[12:]))
 
 

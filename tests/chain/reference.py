@@ -1,4 +1,4 @@
-"""A slow sum tree of objects, written from the design alone, to hold contract and product against."""
+"""A slow sum tree of objects, written from the design alone: contract and product must agree."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def tree(nodes: Sequence[Node]) -> Inner:
     """The tree over at least two nodes: pairs, level by level; an odd last one is carried up."""
     level = list(nodes)
     while len(level) > 1:
-        pairs = [over(*level[at : at + 2]) for at in range(0, len(level) - 1, 2)]
+        pairs: list[Node] = [over(*level[at : at + 2]) for at in range(0, len(level) - 1, 2)]
         level = pairs + level[len(pairs) * 2 :]
     root = level[0]
     assert isinstance(root, Inner)
