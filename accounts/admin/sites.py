@@ -57,7 +57,21 @@ class SiteForm(forms.ModelForm):  # type: ignore[type-arg]
         wei = int(self.cleaned_data["impact_token_wei_per_kwh"])
         if wei < 0 or wei % 2_000_000:
             raise forms.ValidationError("Halves must be exact: at most 11 decimals, and even.")
+        if self.instance.pk and wei != self.initial["impact_token_wei_per_kwh"]:
+            self._refuse_if_fixed()
         return wei
+
+    def _refuse_if_fixed(self) -> None:
+        """The database refuses the same; see tokens/sql/epochs.sql."""
+        minted_wei = amounts.tokens_minted(site=self.instance)
+        if minted_wei:
+            raise forms.ValidationError(
+                f"{shown(minted_wei, asset='IT')} are minted already: a kWh keeps what it mints."
+            )
+        if self.instance.contracts.exists():
+            raise forms.ValidationError(
+                "The site's ledger contract stands: a kWh mints the same for ever."
+            )
 
 
 @admin.register(Site)
