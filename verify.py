@@ -305,6 +305,10 @@ def _published(told: Any) -> Published:
     return Published(kind=kind, name=f"donation {key}" if kind == "donation" else kind, node=node)
 
 
+def _covers(source: int, use: int) -> bool:
+    return source * (100 + TOLERANCE_PERCENT) >= use * 100
+
+
 def _wallet(told: Any) -> str | None:
     if not isinstance(told, dict) or told.get("wallet") is None:
         return None
@@ -698,23 +702,27 @@ class Audit:
 
     def energy_is_balanced(self, n: int) -> str:
         told = self._dataset(n).energy
-        figures = {
-            name: whole(told, f"{name}_milliwatt_hours")
-            for name in ("generation", "battery_in", "battery_out", "feeder", "households")
-        }
+        names = ("generation", "battery_in", "battery_out", "feeder", "households")
+        figures = {name: whole(told, f"{name}_milliwatt_hours") for name in names}
+        slots, reported = whole(told, "slots"), whole(told, "slots_reported")
+        losses = whole(told, "losses_milliwatt_hours", least=-(2**255))
         supply = figures["generation"] + figures["battery_out"] - figures["battery_in"]
-        is_told = take(told, "is_balanced", bool)
-        is_balanced = (
-            supply * (100 + TOLERANCE_PERCENT) >= figures["feeder"] * 100
-            and figures["feeder"] * (100 + TOLERANCE_PERCENT) >= figures["households"] * 100
-        )
         text = (
             f"{energy_text(supply)} from sun and battery, {energy_text(figures['feeder'])} through "
-            f"the feeder, {energy_text(figures['households'])} at households"
+            f"the feeder, {energy_text(figures['households'])} at households, "
+            f"{reported} of {slots} slots told"
         )
-        if is_told and not is_balanced:
-            raise Untrue(f"called balanced, and is not: {text}")
-        return f"{text}: {'balanced' if is_told else 'not called balanced'}"
+        if losses != supply - figures["households"] or reported > slots:
+            raise Untrue(f"the figures contradict each other: {text}")
+        is_balanced = (
+            reported > 0
+            and _covers(supply, figures["feeder"])
+            and _covers(figures["feeder"], figures["households"])
+        )
+        if take(told, "is_balanced", bool) != is_balanced:
+            called = "not balanced, and is" if is_balanced else "balanced, and is not"
+            raise Untrue(f"called {called}: {text}")
+        return f"{text}: {'balanced' if is_balanced else 'not balanced, and not called so'}"
 
     def proof_holds(self, n: int, raw: bytes) -> str:
         proof = read_object(raw, what="the proof")

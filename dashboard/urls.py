@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from dashboard.impact import ImpactPage, VerifyProgram
 from dashboard.views import SitePage, SitesPage
 
 app_name = "dashboard"
 urlpatterns = [
     path("", SitesPage.as_view(), name="sites"),
     path("sites/<slug:slug>/", SitePage.as_view(), name="site"),
+    path("sites/<slug:slug>/impact/", ImpactPage.as_view(), name="impact"),
+    path("verify.py", VerifyProgram.as_view(), name="verify"),
 ]

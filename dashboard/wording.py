@@ -18,6 +18,13 @@ from accounts.money import (
 from dashboard.queries import REVENUE, Rate
 
 _COUNTRIES = {"KE": _("Kenya"), "SN": _("Senegal")}
+_EPOCH_STATES = {
+    "closed": _("closed"),
+    "proposed": _("proposed, may still be vetoed"),
+    "active": _("active"),
+    "vetoed": _("vetoed"),
+    "refused": _("refused by the contract"),
+}
 _POOLS = {
     REVENUE: _("Collected so far"),
     "tax": _("Taxes"),
@@ -37,6 +44,11 @@ def country(code: str) -> str:
 def pool(name: str) -> str:
     """Return what a split line is called."""
     return str(_POOLS.get(name, name))
+
+
+def epoch_state(state: str) -> str:
+    """Return what an epoch's state means."""
+    return str(_EPOCH_STATES.get(state, state))
 
 
 def rounded(value: Fraction, *, decimals: int) -> str:
@@ -81,3 +93,8 @@ def rate(local_per_dai: Decimal) -> str:
 def percent(basis_points: int) -> str:
     """Basis points as whole percent."""
     return rounded(Fraction(basis_points * 100, BASIS_POINTS), decimals=0)
+
+
+def share(basis_points: int) -> str:
+    """Basis points as percent with two decimals."""
+    return rounded(Fraction(basis_points * 100, BASIS_POINTS), decimals=2)

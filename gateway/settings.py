@@ -43,6 +43,8 @@ INSTALLED_APPS = [
     "gateway.handset",
     "gateway.api",
     "gateway.checkout",
+    "gateway.wallet",
+    "gateway.voting",
     "gateway.demo",
     "rest_framework",
     "rest_framework.authtoken",
@@ -213,6 +215,8 @@ CELERY_BEAT_SCHEDULE = {
     "handle stored events": {"task": "gateway.webhooks.tasks.sweep_events", "schedule": 10.0},
     "poll open attempts": {"task": "gateway.providers.tasks.poll_attempts", "schedule": 5.0},
     "poll open refunds": {"task": "gateway.providers.tasks.poll_refunds", "schedule": 10.0},
+    "send and poll payouts": {"task": "gateway.providers.tasks.poll_payouts", "schedule": 10.0},
+    "pay out on chain": {"task": "tokens.tasks.pay_out_on_chain", "schedule": 10.0},
     "pull rail statements": {"task": "gateway.providers.tasks.pull_payments", "schedule": 30.0},
     "fetch pawaPay keys": {
         "task": "gateway.providers.tasks.fetch_pawapay_keys",
@@ -235,6 +239,16 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 5.0},
     },
     "sweep deposits": {"task": "tokens.tasks.sweep_deposits", "schedule": 10.0},
+    "ask wallets' contracts": {"task": "tokens.tasks.decide_sign_ins", "schedule": 10.0},
+    "let wallets take effect": {"task": "tokens.tasks.let_wallets_take_effect", "schedule": 20.0},
+    "forget sign-ins": {"task": "tokens.tasks.forget_sign_ins", "schedule": 3600.0},
+    "read claims": {"task": "tokens.tasks.read_claims", "schedule": 10.0},
+    "verify sites": {
+        "task": "tokens.tasks.verify_sites",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "open and count rounds": {"task": "tokens.tasks.run_rounds", "schedule": 10.0},
     "fetch rates": {"task": "gateway.rates.tasks.fetch_rates", "schedule": 600.0},
     "fetch DAI in USD": {"task": "gateway.rates.tasks.fetch_feeds", "schedule": 60.0},
     "propose rates": {"task": "gateway.rates.tasks.propose_rates", "schedule": 3600.0},
@@ -321,11 +335,17 @@ CHAIN_ID = environment.whole("CHAIN_ID", 100)
 # Who signs: local:0x<private key>, aws-kms:<key id> or web3signer:<url>#<address>.
 CHAIN_POSTER = environment.text("CHAIN_POSTER", "")
 CHAIN_SWEEPER = environment.text("CHAIN_SWEEPER", CHAIN_POSTER)
+# Pays DAI out of the treasury; without it nobody is paid on chain.
+CHAIN_TREASURY_SIGNER = environment.text("CHAIN_TREASURY_SIGNER", "")
 CHAIN_GUARDIAN_ADDRESS = environment.text("CHAIN_GUARDIAN_ADDRESS", "")
 CHAIN_TREASURY_ADDRESS = environment.text("CHAIN_TREASURY_ADDRESS", "")
 CHAIN_MAX_FEE_GWEI = environment.whole("CHAIN_MAX_FEE_GWEI", 500)
 AWS_KMS_URL = environment.text("AWS_KMS_URL", "")
-for _name, _signer in (("CHAIN_POSTER", CHAIN_POSTER), ("CHAIN_SWEEPER", CHAIN_SWEEPER)):
+for _name, _signer in (
+    ("CHAIN_POSTER", CHAIN_POSTER),
+    ("CHAIN_SWEEPER", CHAIN_SWEEPER),
+    ("CHAIN_TREASURY_SIGNER", CHAIN_TREASURY_SIGNER),
+):
     if _signer.startswith("local:") and not (DEMO or TESTING):
         raise environment.BadSetting(
             f"{_name} is a local key, which only the demo may use: give aws-kms: or web3signer:."
@@ -334,6 +354,8 @@ EPOCH_SECONDS = environment.whole("EPOCH_SECONDS", 86_400)
 EPOCH_VETO_SECONDS = environment.whole("EPOCH_VETO_SECONDS", 21_600)
 # A household's new wallet waits so long, and its phones are told: it may object.
 WALLET_WAIT_SECONDS = environment.whole("WALLET_WAIT_SECONDS", 60 if DEMO else 259_200)
+# After a count an operator may veto a funded project for so long; then its payee is awarded it.
+VOTE_VETO_SECONDS = environment.whole("VOTE_VETO_SECONDS", 259_200)
 # The feed may stand on another chain than our own contracts; it is read over this node.
 DAI_USD_FEED_RPC_URL = environment.text("DAI_USD_FEED_RPC_URL", CHAIN_RPC_URL)
 DAI_USD_FEED_ADDRESS = environment.text("DAI_USD_FEED_ADDRESS", "")

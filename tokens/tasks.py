@@ -6,8 +6,10 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from tokens import wallets
+from tokens import claims, verification, wallets
 from tokens.chain import deposits, outbox
+from tokens.models import Leaf
+from tokens.voting import rounds
 
 
 @shared_task
@@ -39,6 +41,32 @@ def let_wallets_take_effect() -> None:
 def forget_sign_ins() -> None:
     """Delete what was signed in with long ago."""
     wallets.forget(at=timezone.now())
+
+
+@shared_task
+def claim_tokens(leaf_id: int) -> None:
+    """Queue what pays a leaf's tokens to its wallet, once an epoch."""
+    claims.claim_asked(leaf=Leaf.objects.select_related("site").get(pk=leaf_id), at=timezone.now())
+
+
+@shared_task
+def read_claims() -> None:
+    """Read what was claimed on chain. Any number may run: the cursor is guarded."""
+    if settings.CHAIN_RPC_URL:
+        claims.read_new(at=timezone.now())
+
+
+@shared_task
+def verify_sites() -> None:
+    """Run verify.py on the sites whose last run is old, one worker at a time."""
+    if settings.CHAIN_RPC_URL:
+        verification.run_due(at=timezone.now())
+
+
+@shared_task
+def run_rounds() -> None:
+    """Open and count the votes that are due. Any number may run: each is done behind its lock."""
+    rounds.run_due(at=timezone.now())
 
 
 @shared_task

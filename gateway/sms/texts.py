@@ -358,8 +358,9 @@ def _about_household(key: str) -> Callable[[_Voice, AboutHousehold], list[Line]]
 def _wallet_coming(voice: _Voice, params: WalletComing) -> list[Line]:
     year, month, day = params["day"].split("-")
     code, wallet = params["household_code"], params["wallet"]
-    told = {"day": f"{day}/{month}/{year}", "wallet": f"{wallet[:6]}..{wallet[-4:]}"}
-    return [voice.line("wallet", code=code, **told), voice.line("wallet_not_you", code=code)]
+    short = f"{wallet[:6]}..{wallet[-4:]}"
+    coming = voice.line("wallet", code=code, day=f"{day}/{month}/{year}", wallet=short)
+    return [coming, voice.line("wallet_not_you", code=code)]
 
 
 def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
