@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, connection, transaction
 
 from accounts import ledger
 from accounts.ledger import Leg
@@ -458,18 +458,6 @@ def refused(statement: str) -> str:
     return str(error.value)
 
 
-def refused_by_owner(statement: str) -> str:
-    """Even the owner role is held back, by triggers; committed data only."""
-    owner = connections["owner"]
-    with (
-        pytest.raises(DatabaseError) as error,
-        transaction.atomic("owner"),
-        owner.cursor() as cursor,
-    ):
-        cursor.execute(statement)
-    return str(error.value)
-
-
 @pytest.mark.parametrize("column", SEALED)
 def test_a_closed_epoch_refuses_change(life: EpochVillage, column: str) -> None:
     life.everybody_uses()
@@ -538,7 +526,7 @@ def test_the_tokens_of_a_kwh_are_fixed_once_the_ledger_contract_stands(life: Epo
     assert "ledger contract stands" in told
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 def test_racing_workers_close_an_epoch_once(now: datetime) -> None:
     life = EpochVillage.found(at=now)
     life.deploy()
@@ -564,7 +552,7 @@ def test_racing_workers_close_an_epoch_once(now: datetime) -> None:
     assert Leaf.objects.count() == 7
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 def test_an_epoch_waits_for_the_batch_that_is_being_settled(now: datetime) -> None:
     life = EpochVillage.found(at=now)
     life.deploy()
