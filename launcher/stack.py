@@ -25,6 +25,7 @@ _NO_CHAIN = {
     "CHAIN_ID": "31337",
     "CHAIN_POSTER": "",
     "CHAIN_SWEEPER": "",
+    "CHAIN_TREASURY_SIGNER": "",
     "CHAIN_GUARDIAN_ADDRESS": "",
     "CHAIN_TREASURY_ADDRESS": "",
 }

@@ -23,7 +23,7 @@ from sandbox.africastalking import sms, ussd
 from sandbox.autopilot import Autopilot
 from sandbox.context import Clock, Context, Credentials
 from sandbox.courier import Courier
-from sandbox.daraja import access, commands, statement, stk
+from sandbox.daraja import access, b2c, commands, statement, stk
 from sandbox.daraja.c2b import C2b
 from sandbox.daraja.service import merchant_routes
 from sandbox.faults import ANSWER_KINDS, Fault, Faults
@@ -111,7 +111,7 @@ class Sandbox:
             ),
             (
                 access.SERVICE,
-                (*stk.OWN_FAULTS, *commands.OWN_FAULTS),
+                (*stk.OWN_FAULTS, *commands.OWN_FAULTS, *b2c.OWN_FAULTS),
                 [
                     *own_access.routes(),
                     *self._stk.routes(),

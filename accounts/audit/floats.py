@@ -23,10 +23,16 @@ _LATEST = """
         ORDER BY told_at DESC LIMIT 1 OFFSET 1
     ) p ON true
     LEFT JOIN LATERAL (
-        SELECT sum(f.amount_minor) AS amount
-        FROM accounts_refund f JOIN accounts_payment y ON y.id = f.payment_id
-        WHERE y.rail_id = r.id AND f.submitted_at <= b.told_at
-            AND (f.finished_at IS NULL OR f.finished_at > p.told_at)
+        SELECT sum(amount_minor) AS amount FROM (
+            SELECT f.amount_minor
+            FROM accounts_refund f JOIN accounts_payment y ON y.id = f.payment_id
+            WHERE y.rail_id = r.id AND f.submitted_at <= b.told_at
+                AND (f.finished_at IS NULL OR f.finished_at > p.told_at)
+            UNION ALL
+            SELECT o.amount_minor FROM settlement_payout o
+            WHERE o.rail_id = r.id AND o.sent_at <= b.told_at
+                AND (o.finished_at IS NULL OR o.finished_at > p.told_at)
+        ) leaving
     ) u ON true
     LEFT JOIN accounts_alarm a ON a.key = 'float:' || r.code AND a.cleared_at IS NULL
     WHERE r.closed_at IS NULL
@@ -38,7 +44,7 @@ def floats_are_what_providers_say(database: BaseDatabaseWrapper) -> Iterator[str
     """The last balance told of each rail equals our floats then, or an open alarm says by how much.
 
     A difference that the balance before did not show yet (money on its way) is none; nor is having
-    less than we do by refunds that are under way.
+    less than we do by refunds and payouts that are under way.
     """
     for code, currency, last, before, told_at, alarm, under_way in streamed(database, _LATEST):
         if last * before <= 0 or -under_way <= last < 0:

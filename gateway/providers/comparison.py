@@ -5,7 +5,8 @@ of a refund amount and fee, of the rest the amount. A statement that tells no fe
 none of ours. Movements are matched by the provider's id alone, whatever the day: the clocks of two
 houses around midnight make no difference. Reversals and refunds are one kind, since a provider
 calls by either name what we asked for and what it did by itself. A movement that left again is
-missed in the statement only where that statement has ever shown its kind (M-Pesa shows no payouts).
+missed in the statement only where that statement has ever shown its kind: what M-Pesa shows of
+payouts is not published.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ What is on its way is considered like this:
   payment that was on its way has arrived and counts where it belongs. Only a difference that is
   still there, with a new one on the same side, is an alarm: money on its way for a minute is none.
 * Money taken back from a payer and not paid out yet (payback_due) lies on both sides, since our
-  float falls when the provider has paid. While a refund is under way it may have left there
-  already: having less than we do by as much as refunds are under way is no difference.
+  float falls when the provider has paid. So does what is set aside for a payee (payout_due). While
+  a refund or payout is under way it may have left there already: having less than we do by as much
+  as is under way is no difference.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gateway.providers.interface import ProviderUnavailable
 from gateway.providers.models import RailBalance
 from gateway.providers.reconciliation import is_reconciled
 from gateway.providers.registry import provider
+from settlement.models import Payout
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,9 @@ _AFTER = """
         UNION ALL
         SELECT -c.sold_minor FROM accounts_treasuryconversion c
         WHERE c.rail_id = %(rail)s AND c.converted_at > %(told_at)s
+        UNION ALL
+        SELECT -o.amount_minor FROM settlement_payout o
+        WHERE o.rail_id = %(rail)s AND o.state = 'paid' AND o.finished_at > %(told_at)s
     ) moved
 """
 
@@ -145,14 +150,21 @@ def _watch(*, balance: RailBalance, previous: RailBalance | None, at: datetime) 
 
 
 def unexplained_minor(*, balance: RailBalance) -> int:
-    """Return the difference of a balance that refunds under way do not explain."""
+    """Return the difference of a balance that refunds and payouts under way do not explain."""
     difference = balance.difference_minor
     under_way = Refund.objects.filter(
         Q(state__in=Refund.OPEN) | Q(finished_at__gt=balance.told_at),
         payment__rail=balance.rail_id,
         submitted_at__lte=balance.told_at,
     )
-    total = under_way.aggregate(total=Sum("amount_minor"))["total"] or 0
+    leaving = Payout.objects.filter(
+        Q(state__in=Payout.UNDER_WAY) | Q(finished_at__gt=balance.told_at),
+        rail=balance.rail_id,
+        sent_at__lte=balance.told_at,
+    )
+    total = sum(
+        rows.aggregate(total=Sum("amount_minor"))["total"] or 0 for rows in (under_way, leaving)
+    )
     return 0 if -total <= difference < 0 else difference
 
 

@@ -17,6 +17,8 @@ from accounts.attempts import Answer
 from accounts.models import PaymentAttempt, Refund
 from accounts.refunds import RefundAnswer
 from accounts.topups import ConfirmedPayment
+from settlement.models import Payout
+from settlement.payout_sending import PayoutAnswer
 
 
 class ProviderUnavailable(Exception):
@@ -97,6 +99,7 @@ class Event(StrEnum):
     PAYMENT = "payment"
     REFUND = "refund"
     DISPUTE = "dispute"
+    PAYOUT = "payout"
     OTHER = "other"
     """Kept and ignored: an event this service has no use for, or does not know."""
 
@@ -105,7 +108,7 @@ class Event(StrEnum):
 class Notification:
     """What a callback claims. It credits nothing: it only makes us ask.
 
-    provider_request names the attempt (or the refund) at the provider, subject the dispute.
+    provider_request names the attempt (or refund, or payout) at the provider, subject the dispute.
     amount_minor and phone are None where it names none; reference is the receipt it names.
     """
 
@@ -225,3 +228,18 @@ class Disputing(Protocol):
 
     def query_dispute(self, *, reference: str, at: datetime) -> DisputeAnswer:
         """Return what became of a dispute. Raises ProviderUnavailable."""
+
+
+@runtime_checkable
+class Paying(Protocol):
+    """What a provider can do besides that pays out to phones (accounts.rails.PAYING)."""
+
+    def pay_out(self, *, payout: Payout, hooks_url: str, at: datetime) -> PayoutAnswer:
+        """Send a payout to payout.destination. The same payout.request_id pays once.
+
+        Raises ProviderRefused or ProviderUnreachable (nothing happened) or ProviderUnavailable
+        (unknown).
+        """
+
+    def query_payout(self, *, payout: Payout, at: datetime) -> PayoutAnswer:
+        """Return what became of a payout. Raises ProviderUnavailable."""

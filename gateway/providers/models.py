@@ -9,6 +9,7 @@ from simple_history.models import HistoricalRecords
 
 from accounts.fields import uuid7
 from accounts.models import Payment, Rail, Refund, User
+from settlement.models import Payout
 
 
 class StatementCursor(models.Model):
@@ -31,6 +32,7 @@ class ResultRequest(models.Model):
         REVERSAL = "reversal"
         STATUS = "status", "transaction status"
         BALANCE = "balance", "account balance"
+        PAYOUT = "payout", "payout (B2C)"
 
     class State(models.TextChoices):
         SUBMITTING = "submitting"
@@ -45,6 +47,9 @@ class ResultRequest(models.Model):
     reference = models.CharField(max_length=64, blank=True, help_text="the receipt asked about")
     refund = models.ForeignKey(
         Refund, on_delete=models.PROTECT, null=True, blank=True, related_name="result_requests"
+    )
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, null=True, blank=True, related_name="result_requests"
     )
     conversation = models.CharField(max_length=80, blank=True, db_index=True)
     state = models.CharField(max_length=12, choices=State, default=State.SUBMITTING)

@@ -16,9 +16,12 @@ from accounts import refunds, reversals
 from accounts.ledger import LedgerError
 from accounts.models import Dispute, Payment, Rail, Refund, Reversal
 from accounts.take_backs import NotTaken
-from gateway.providers import disputing, refunding
+from gateway.providers import disputing, paying, refunding
 from gateway.providers.interface import DisputeAnswer, Movement, ProviderUnavailable
 from gateway.providers.models import Difference, StatementRow
+from settlement import payout_sending
+from settlement.models import Payout
+from settlement.payouts import WrongState
 
 Kind = StatementRow.Kind
 
@@ -47,16 +50,26 @@ def follow_waiting(*, rail: Rail, at: datetime) -> Iterator[str]:
 
 
 def waiting(*, rail: Rail) -> QuerySet[StatementRow]:
-    """Return the rows of money taken back that no refund, reversal or dispute stands for."""
+    """Return the rows of money that left which no refund, reversal, dispute or payout stands for.
+
+    What the treasury moved out itself is none of these: its conversion stands for it.
+    """
     same: dict[str, Any] = {"provider": rail.provider, "reference": OuterRef("reference")}
     refund = Refund.objects.filter(payment__provider=rail.provider, reference=OuterRef("reference"))
     reversal = Reversal.objects.filter(**same)
     opened = Dispute.objects.filter(**same).exclude(state=Dispute.State.INQUIRY)
+    paid = Payout.objects.filter(
+        rail=rail,
+        reference=OuterRef("reference"),
+        state=Payout.State.PAID,
+        reconciled_at__isnull=False,
+    )
     won = Dispute.objects.filter(**same, state=Dispute.State.WON)
     return StatementRow.objects.filter(
         Q(~Exists(refund), ~Exists(reversal), kind__in=(Kind.REFUND, Kind.REVERSAL))
         | Q(~Exists(opened), kind=Kind.DISPUTE)
-        | Q(~Exists(won), kind=Kind.DISPUTE_WON),
+        | Q(~Exists(won), kind=Kind.DISPUTE_WON)
+        | Q(~Exists(paid), kind=Kind.PAYOUT),
         rail=rail,
     ).exclude(differences__state__in=RESOLVED)
 
@@ -64,14 +77,15 @@ def waiting(*, rail: Rail) -> QuerySet[StatementRow]:
 def follow(*, movement: Movement, rail: Rail, at: datetime) -> str:
     """Act on money that left again; return what a person has to look at, if anything.
 
-    Payouts and fees are only kept: the treasury and the reconciliation look at them.
+    Fees are only kept, and payouts that are none of ours: the treasury and the reconciliation look
+    at them.
     """
     act = ACTS.get(movement.kind)
     if act is None:
         return ""
     try:
         told = act(movement, rail, at)
-    except (NotTaken, ProviderUnavailable, LedgerError) as error:
+    except (NotTaken, ProviderUnavailable, LedgerError, WrongState) as error:
         told = str(error)
     return f"{movement.kind} {movement.reference}: {told}" if told else ""
 
@@ -159,9 +173,26 @@ def _disputed(movement: Movement, rail: Rail, at: datetime) -> str:
     return ""
 
 
+def _paid_out(movement: Movement, rail: Rail, at: datetime) -> str:
+    """A payout of ours that the statement shows: it is asked after, and marked as seen there."""
+    payout = payout_sending.find(rail=rail, name=movement.reference) or payout_sending.find(
+        rail=rail, name=movement.payment_reference
+    )
+    if payout is None:
+        return ""
+    if payout.state != Payout.State.PAID:
+        payout = paying.ask(payout_id=payout.pk, at=at, is_told=True)
+    if payout.amount_minor != movement.amount_minor:
+        return f"our payout of it is {payout.amount_minor} minor units"
+    payout_sending.seen(payout=payout, at=at)
+    has_failed = payout.state == Payout.State.FAILED
+    return f"our payout {payout.uid} failed: {payout.failure_text}" if has_failed else ""
+
+
 ACTS: dict[str, Callable[[Movement, Rail, datetime], str]] = {
     Kind.REFUND: _given_back,
     Kind.REVERSAL: _given_back,
+    Kind.PAYOUT: _paid_out,
     Kind.DISPUTE: _disputed,
     Kind.DISPUTE_WON: _disputed,
 }

@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from accounts import refunds
 from accounts.models import Payment, PaymentAttempt, Rail
 from accounts.take_backs import NotTaken
-from gateway.providers import collection, disputing, refunding
+from gateway.providers import collection, disputing, paying, refunding
 from gateway.providers.interface import Callback, Event, Notification, ProviderUnavailable
 from gateway.providers.registry import by_name
 from gateway.providers.registry import provider as adapter_of
+from settlement import payout_sending
 
 
 class NotYet(Exception):
@@ -31,6 +32,8 @@ def take(*, provider: str, callback: Callback, at: datetime) -> str:
         )
     if notification.event == Event.REFUND:
         return _refund(provider=provider, token=callback.subject, notification=notification, at=at)
+    if notification.event == Event.PAYOUT:
+        return _payout(provider=provider, notification=notification, at=at)
     if notification.event == Event.DISPUTE:
         return _dispute(provider=provider, notification=notification, at=at)
     return f"nothing to do for {notification.event}"
@@ -59,6 +62,14 @@ def _refund(*, provider: str, token: str, notification: Notification, at: dateti
     payment = Payment.objects.filter(provider=provider, reference=notification.reference).first()
     _pull(provider=provider, payment=payment, at=at)
     return "no refund of ours is meant; the statement was read"
+
+
+def _payout(*, provider: str, notification: Notification, at: datetime) -> str:
+    payout = payout_sending.find(provider=provider, name=notification.provider_request)
+    if payout is None:
+        return "no payout of ours is meant"
+    paying.ask(payout_id=payout.pk, at=at, is_told=True)
+    return ""
 
 
 def _dispute(*, provider: str, notification: Notification, at: datetime) -> str:

@@ -9,7 +9,14 @@ from django.utils import timezone
 
 from accounts import suspense
 from accounts.models import Rail
-from gateway.providers import collection, floats, reconciliation, refunding, resolutions
+from gateway.providers import (
+    collection,
+    floats,
+    paying,
+    reconciliation,
+    refunding,
+    resolutions,
+)
 from gateway.providers.pawapay import keys as pawapay_keys
 
 
@@ -35,6 +42,12 @@ def submit_refund(refund_id: int) -> None:
 def poll_refunds() -> None:
     """The janitor: ask after refunds that nobody told us about."""
     refunding.poll_due(clock=timezone.now)
+
+
+@shared_task
+def poll_payouts() -> None:
+    """Send payouts that were approved, and ask after those that nobody told us about."""
+    paying.poll_due(clock=timezone.now)
 
 
 @shared_task

@@ -17,7 +17,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS daraja_command (
     originator_id TEXT PRIMARY KEY,
     conversation_id TEXT NOT NULL,
-    topic TEXT NOT NULL,          -- reversal, status, balance
+    topic TEXT NOT NULL,          -- reversal, status, balance, b2c
     receipt TEXT NOT NULL,        -- what it did, else empty
     at REAL NOT NULL
 );
@@ -26,11 +26,13 @@ CREATE TABLE IF NOT EXISTS daraja_command (
 # succeeds, but its Result carries the ResultCode of Safaricom's own published example.
 OWN_FAULTS = ("queue_timeout", "success_code_21")
 DONE, INSUFFICIENT, NOT_ALLOWED, BAD_INITIATOR, ACCOUNT_RULE = 0, 1, 21, 2001, 2006
+UNREGISTERED = 2040
 NO_RECEIPT, ALREADY_REVERSED, BAD_ORIGINAL = 2032, "R000001", "R000002"
 DESCRIPTIONS: dict[int | str, str] = {
     DONE: "The service request is processed successfully.",
     INSUFFICIENT: "The balance is insufficient for the transaction.",
     BAD_INITIATOR: "The initiator information is invalid.",
+    UNREGISTERED: "The credit party is not a registered customer.",
     ACCOUNT_RULE: "Declined due to account rule.",
     NO_RECEIPT: "The transaction receipt number does not exist.",
     ALREADY_REVERSED: "The transaction has already been reversed.",
@@ -69,25 +71,32 @@ Act = Callable[[Command], Outcome]
 
 
 class Commands:
-    """What reversals, status and balance queries have in common."""
+    """What reversals, payouts, status and balance queries have in common."""
 
     def __init__(self, *, context: Context, access: Access) -> None:
         self._context = context
         self._access = access
 
     def checked(
-        self, request: Request, *, command: str, party_field: str, type_field: str, party_type: str
+        self,
+        request: Request,
+        *,
+        commands: Sequence[str],
+        party_field: str,
+        type_field: str = "",
+        party_type: str = "",
+        initiator_field: str = "Initiator",
     ) -> dict[str, Any]:
         """Check the token and the fields every command has; return the body."""
         self._access.check(request)
         body = json_object(request)
-        for field in ("Initiator", "SecurityCredential"):
+        for field in (initiator_field, "SecurityCredential"):
             if not isinstance(body.get(field), str) or not body[field]:
                 self.bad(field)
-        if body.get("CommandID") != command:
+        if body.get("CommandID") not in commands:
             self.bad("CommandID")
         self._access.check_short_code(body.get(party_field), field=party_field)
-        if str(body.get(type_field)) != party_type:
+        if type_field and str(body.get(type_field)) != party_type:
             self.bad(type_field)
         for field in ("ResultURL", "QueueTimeOutURL"):
             self._access.check_url(body.get(field), field=field)
@@ -102,9 +111,11 @@ class Commands:
         """Refuse a field as Daraja does."""
         self._access.error("400.002.02", f"Bad Request - Invalid {field}")
 
-    def run(self, body: dict[str, Any], *, topic: str, act: Act) -> Response:
-        """Accept a command, do it, and queue its Result."""
-        command = self._command(body, topic=topic)
+    def run(
+        self, body: dict[str, Any], *, topic: str, act: Act, originator_id: str = ""
+    ) -> Response:
+        """Accept a command, do it, and queue its Result; originator_id is the merchant's own."""
+        command = self._command(body, topic=topic, originator_id=originator_id)
         with self._context.store.transaction() as db:
             if self._taken("queue_timeout", topic=topic):
                 self._post(command, url=body["QueueTimeOutURL"], result=_timed_out(command))
@@ -141,14 +152,14 @@ class Commands:
             ).fetchone()
         return None if row is None else str(row["receipt"])
 
-    def _command(self, body: dict[str, Any], *, topic: str) -> Command:
+    def _command(self, body: dict[str, Any], *, topic: str, originator_id: str) -> Command:
         now = self._context.now()
         number = self._context.store.next_number("command")
         digits = self._context.ids.hexadecimal("command")
         parts = (digits[:4], digits[4:8], digits[8:12], f"{digits[12:24]}{number}")
         return Command(
             topic=topic,
-            originator_id="-".join(parts),
+            originator_id=originator_id or "-".join(parts),
             conversation_id=f"AG_{local_time(now):%Y%m%d}_{digits[:20]}",
             at=now,
             body=body,

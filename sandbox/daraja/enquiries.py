@@ -24,6 +24,7 @@ REASONS = {
     "stk": "Pay Bill Online",
     "c2b": "Pay Bill Online",
     "reversal": "Pay Bill Reversal",
+    "b2c": "Business Payment to Customer via API",
     "payout": "Organization Withdrawal Of Funds",
     "charge": "Charge",
 }
@@ -48,7 +49,7 @@ class Enquiries:
         """What became of TransactionID, or of the command named by OriginalConversationID."""
         body = self._commands.checked(
             request,
-            command="TransactionStatusQuery",
+            commands=("TransactionStatusQuery",),
             party_field="PartyA",
             type_field="IdentifierType",
             party_type=SHORT_CODE_TYPE,
@@ -108,7 +109,7 @@ class Enquiries:
         """What is in each of the short code's accounts."""
         body = self._commands.checked(
             request,
-            command="AccountBalance",
+            commands=("AccountBalance",),
             party_field="PartyA",
             type_field="IdentifierType",
             party_type=SHORT_CODE_TYPE,

@@ -16,8 +16,11 @@ LONGEST_DELAY_SECONDS = 86_400
 # How a reversal shows in the pulled statement: an amount below zero, a type of its own, or, as
 # the vendor's page can be read ("only queries C2B transactions"), not at all.
 REVERSAL_ROWS = ("negative", "typed", "hidden")
+# Whether it shows what was sent to phones is not published either.
+PAYOUT_ROWS = ("shown", "hidden")
 DEFAULTS = {
     "reversal_rows": "negative",
+    "payout_rows": "shown",
     "partial_reversals": "allowed",
     "statement_delay_seconds": "0",
 }
@@ -42,6 +45,10 @@ class Merchant:
     def reversal_rows(self) -> str:
         """One of REVERSAL_ROWS."""
         return self._setting("reversal_rows")
+
+    def shows_payouts(self) -> bool:
+        """Whether the pulled statement has rows of what was sent to phones."""
+        return self._setting("payout_rows") == "shown"
 
     def may_reverse_parts(self) -> bool:
         """Whether less than the whole payment may be reversed."""
@@ -93,7 +100,11 @@ class Merchant:
         if name == "statement_delay_seconds":
             highest = LONGEST_DELAY_SECONDS
             return str(bounded_int(str(value), name=name, lowest=0, highest=highest))
-        choices = {"reversal_rows": REVERSAL_ROWS, "partial_reversals": ("allowed", "refused")}
+        choices = {
+            "reversal_rows": REVERSAL_ROWS,
+            "payout_rows": PAYOUT_ROWS,
+            "partial_reversals": ("allowed", "refused"),
+        }
         if value not in choices.get(name, ()):
             refuse({"error": f"{name} can't be {value!r}."}, status=400)
         return str(value)

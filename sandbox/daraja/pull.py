@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox.context import Context
 from sandbox.daraja.access import EAST_AFRICA, Access
 from sandbox.daraja.merchant import ORGANIZATION, Merchant
-from sandbox.daraja.statement import Statement, two_decimals
+from sandbox.daraja.statement import B2C, Statement, two_decimals
 from sandbox.web import Route, json_object, json_response
 
 PAGE_ROWS = 100
@@ -82,6 +82,7 @@ class Pull:
             offset=int(offset),
             limit=PAGE_ROWS,
             with_reversals=form != "hidden",
+            with_payouts=self._merchant.shows_payouts(),
         )
         return json_response(
             {
@@ -101,18 +102,20 @@ class Pull:
 
 
 def _transaction(row: sqlite3.Row, *, form: str) -> dict[str, Any]:
-    """A payment, or a reversal, which names the payment it gives back as its bill reference.
+    """A payment, a payout with its conversation as bill reference, or a reversal, which names the
+    payment it gives back so.
 
-    How the live service shows reversals is not published: see merchant.REVERSAL_ROWS.
+    How the live service shows what left is not published: see merchant.REVERSAL_ROWS, PAYOUT_ROWS.
     """
     is_reversal = row["origin"] == "reversal"
-    cents = abs(row["cents"]) if form == "typed" else row["cents"]
+    cents = abs(row["cents"]) if is_reversal and form == "typed" else row["cents"]
+    kind = {"reversal": "c2b-pay-bill-reversal", B2C: "b2c-business-payment"}
     return {
         "transactionId": row["receipt"],
         "trxDate": datetime.fromtimestamp(row["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "msisdn": int(row["phone"][1:]),
         "sender": "MPESA",
-        "transactiontype": "c2b-pay-bill-reversal" if is_reversal else "c2b-pay-bill-debit",
+        "transactiontype": kind.get(row["origin"], "c2b-pay-bill-debit"),
         "billreference": row["original"] if is_reversal else row["account"],
         "amount": two_decimals(cents),
         "organizationname": ORGANIZATION,

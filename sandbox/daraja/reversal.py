@@ -58,7 +58,7 @@ class Reversals:
         """
         body = self._commands.checked(
             request,
-            command="TransactionReversal",
+            commands=("TransactionReversal",),
             party_field="ReceiverParty",
             type_field="RecieverIdentifierType",
             party_type=REVERSAL_TYPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.context import Context
 from sandbox.daraja.access import Access
+from sandbox.daraja.b2c import BusinessToCustomer
 from sandbox.daraja.commands import Commands
 from sandbox.daraja.enquiries import Enquiries
 from sandbox.daraja.merchant import Merchant
@@ -14,7 +15,7 @@ from sandbox.web import Route
 
 
 def merchant_routes(*, context: Context, access: Access, statement: Statement) -> list[Route]:
-    """Statement, reversals, status and balance queries, and the simulator's side of them."""
+    """Statement, reversals, payouts, status and balance queries, and the simulator's side."""
     merchant = Merchant(context=context, statement=statement)
     commands = Commands(context=context, access=access)
     pull = Pull(context=context, access=access, statement=statement, merchant=merchant)
@@ -22,7 +23,11 @@ def merchant_routes(*, context: Context, access: Access, statement: Statement) -
         context=context, commands=commands, statement=statement, merchant=merchant
     )
     enquiries = Enquiries(context=context, commands=commands, statement=statement)
+    payouts = BusinessToCustomer(
+        context=context, access=access, commands=commands, statement=statement
+    )
     return [
+        *payouts.routes(),
         *statement.routes(),
         *pull.routes(),
         *merchant.routes(),

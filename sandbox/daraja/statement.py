@@ -29,21 +29,29 @@ CREATE TABLE IF NOT EXISTS mpesa_withdrawal (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     receipt TEXT NOT NULL UNIQUE,
     at REAL NOT NULL,
-    kind TEXT NOT NULL,           -- reversal, payout, charge
+    kind TEXT NOT NULL,           -- reversal, payout, charge, b2c
     cents INTEGER NOT NULL,       -- Kenyan cents, above 0
     original TEXT NOT NULL        -- the receipt a reversal gives back, else empty
 );
 CREATE INDEX IF NOT EXISTS mpesa_withdrawal_of ON mpesa_withdrawal (original);
+-- Of what was sent to a phone: to which, under which conversation.
+CREATE TABLE IF NOT EXISTS mpesa_recipient (
+    receipt TEXT PRIMARY KEY,
+    phone TEXT NOT NULL,
+    account TEXT NOT NULL
+);
 """
 # Everything that moved the merchant's money, as one statement; cents below 0 left it.
 MOVEMENTS = """
 SELECT receipt, at, phone, cents, account, origin, '' AS original, number FROM mpesa_payment
 UNION ALL
-SELECT out.receipt, out.at, coalesce(paid.phone, ''), -out.cents, coalesce(paid.account, ''),
-    out.kind, out.original, out.number
+SELECT out.receipt, out.at, coalesce(paid.phone, sent.phone, ''), -out.cents,
+    coalesce(paid.account, sent.account, ''), out.kind, out.original, out.number
 FROM mpesa_withdrawal AS out LEFT JOIN mpesa_payment AS paid ON paid.receipt = out.original
+    LEFT JOIN mpesa_recipient AS sent ON sent.receipt = out.receipt
 """
 MAX_CENTS = 25_000_000
+B2C = "b2c"
 _NAMES = ("Amina", "Baraka", "Chebet", "Daudi", "Esther", "Faraji", "Grace", "Hamisi", "Imani")
 
 
@@ -89,7 +97,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Money that left the merchant. kind is reversal, payout or charge; at an epoch second."""
+    """Money that left the merchant. kind is reversal, payout, charge or b2c; at an epoch second."""
 
     receipt: str
     at: float
@@ -128,9 +136,14 @@ class Statement:
                 ),
             )
 
-    def withdraw(self, withdrawal: Withdrawal) -> None:
-        """Take money from the merchant."""
+    def withdraw(self, withdrawal: Withdrawal, *, phone: str = "", account: str = "") -> None:
+        """Take money from the merchant; phone (with its `+`) and account are those it went to."""
         with self._context.store.transaction() as db:
+            if phone:
+                db.execute(
+                    "INSERT INTO mpesa_recipient VALUES (?, ?, ?)",
+                    (withdrawal.receipt, phone, account),
+                )
             db.execute(
                 "INSERT INTO mpesa_withdrawal (receipt, at, kind, cents, original)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -208,14 +221,22 @@ class Statement:
         )
 
     def between(
-        self, *, start: float, end: float, offset: int, limit: int, with_reversals: bool
+        self,
+        *,
+        start: float,
+        end: float,
+        offset: int,
+        limit: int,
+        with_reversals: bool,
+        with_payouts: bool,
     ) -> list[sqlite3.Row]:
-        """Rows of MOVEMENTS with start <= at <= end in order of time: payments, and reversals."""
-        origins = "('stk', 'c2b', 'reversal')" if with_reversals else "('stk', 'c2b')"
+        """Rows of MOVEMENTS with start <= at <= end in order of time: payments, and what left."""
+        shown = ["stk", "c2b"] + ["reversal"] * with_reversals + [B2C] * with_payouts
+        origins = ", ".join(f"'{origin}'" for origin in shown)
         with self._context.store.transaction() as db:
             return db.execute(
-                f"SELECT * FROM ({MOVEMENTS}) WHERE at >= ? AND at <= ? AND origin IN {origins}"  # noqa: S608
-                " ORDER BY at, origin = 'reversal', number LIMIT ? OFFSET ?",
+                f"SELECT * FROM ({MOVEMENTS}) WHERE at >= ? AND at <= ? AND origin IN ({origins})"  # noqa: S608
+                " ORDER BY at, cents < 0, number LIMIT ? OFFSET ?",
                 (start, end, limit, offset),
             ).fetchall()
 

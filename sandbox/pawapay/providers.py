@@ -13,7 +13,7 @@ from sandbox.pawapay.access import body_of, check_token, error
 from sandbox.pawapay.money import DECIMALS, text_of
 from sandbox.web import Route, json_response
 
-OPERATIONS = ("DEPOSIT", "REFUND")
+OPERATIONS = ("DEPOSIT", "PAYOUT", "REFUND")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS pawapay_movement (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     at REAL NOT NULL,
-    type TEXT NOT NULL,           -- DEPOSIT, DEPOSIT_FEE, REFUND, WITHDRAWAL, ADJUSTMENT
+    type TEXT NOT NULL,           -- DEPOSIT, DEPOSIT_FEE, PAYOUT, REFUND, WITHDRAWAL, ADJUSTMENT
     minor INTEGER NOT NULL,       -- below zero where money leaves the wallet
     country TEXT NOT NULL,
     currency TEXT NOT NULL,

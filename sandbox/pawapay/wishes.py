@@ -21,7 +21,7 @@ _MESSAGE = re.compile(r"[A-Za-z0-9 ]{4,22}")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A deposit that may be tried. phone is digits, minor in the MMO's currency."""
+    """A deposit or payout that may be tried. phone is digits, minor in the MMO's currency."""
 
     deposit_id: str
     phone: str
@@ -40,7 +40,12 @@ def deposit_body(request: Request) -> tuple[str, dict[str, Any]]:
 
 def wish_of(body: dict[str, Any]) -> Wish:
     """Check every field. Answers 400 where a field is malformed, raises Rejected."""
-    details = _account_details(body["payer"])
+    return transfer_of(body, transfer_id=str(body["depositId"]), party=body["payer"])
+
+
+def transfer_of(body: dict[str, Any], *, transfer_id: str, party: object) -> Wish:
+    """Check every field of money from or to a party; answers and raises as wish_of does."""
+    details = _account_details(party)
     mmo = MMOS.get(str(details["provider"]))
     if mmo is None:
         raise Rejected("INVALID_PROVIDER", f"{details['provider']} is not available.")
@@ -50,7 +55,7 @@ def wish_of(body: dict[str, Any]) -> Wish:
     if country_of(phone) != mmo.country:
         raise Rejected("INVALID_PHONE_NUMBER", f"{phone} is not a number of {mmo.country}.")
     return Wish(
-        deposit_id=str(body["depositId"]).lower(),
+        deposit_id=transfer_id.lower(),
         phone=phone,
         mmo=mmo,
         minor=amount_of(body, mmo=mmo),
@@ -103,11 +108,11 @@ def metadata_of(body: dict[str, Any]) -> dict[str, str]:
     return fields
 
 
-def _account_details(payer: object) -> dict[str, Any]:
-    details = payer.get("accountDetails") if isinstance(payer, dict) else None
-    if not isinstance(payer, dict) or payer.get("type") != "MMO" or not isinstance(details, dict):
-        error("INVALID_PARAMETER", "payer is of type MMO, with accountDetails.", status=400)
+def _account_details(party: object) -> dict[str, Any]:
+    details = party.get("accountDetails") if isinstance(party, dict) else None
+    if not isinstance(party, dict) or party.get("type") != "MMO" or not isinstance(details, dict):
+        error("INVALID_PARAMETER", "the party is of type MMO, with accountDetails.", status=400)
     for name in ("phoneNumber", "provider"):
         if not details.get(name):
-            error("MISSING_PARAMETER", f"payer.accountDetails.{name} is required.", status=400)
+            error("MISSING_PARAMETER", f"accountDetails.{name} is required.", status=400)
     return details

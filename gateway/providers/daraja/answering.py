@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from accounts.models import PaymentAttempt
-from gateway.providers import collection, floats, refunding
+from gateway.providers import collection, floats, paying, refunding
 from gateway.providers.daraja import results
 from gateway.providers.daraja.provider import told_amount
 from gateway.providers.daraja.results import TooEarly
@@ -24,6 +24,8 @@ def take(*, token: str, body: str, at: datetime) -> str:
         return "no question has this token"
     if request.kind == results.Kind.BALANCE:
         _accounts(request=request, at=at)
+    elif request.payout_id is not None:
+        paying.ask(payout_id=request.payout_id, at=at, is_told=True)
     elif request.refund_id is not None:
         refunding.ask(refund_id=request.refund_id, at=at, is_told=True)
     else:

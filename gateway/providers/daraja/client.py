@@ -179,6 +179,38 @@ class Daraja:
             at=at,
         )
 
+    def pay_out(
+        self,
+        *,
+        conversation: str,
+        phone: str,
+        amount_shillings: int,
+        remarks: str,
+        result_url: str,
+        at: datetime,
+    ) -> str:
+        """Send money to a phone (E.164) under a conversation that we name; otherwise as `reverse`.
+
+        Whether Daraja takes the same conversation twice is not published: never ask twice.
+        """
+        return self._command(
+            "/mpesa/b2c/v3/paymentrequest",
+            {
+                "OriginatorConversationID": conversation,
+                # This command alone calls the operator so.
+                "InitiatorName": self._initiator["Initiator"],
+                "CommandID": "BusinessPayment",
+                "Amount": amount_shillings,
+                "PartyA": self.short_code,
+                "PartyB": phone.removeprefix("+"),
+                "Remarks": remarks[:100].ljust(2, "."),
+                # Misspelt by the vendor.
+                "Occassion": "",
+            },
+            result_url=result_url,
+            at=at,
+        )
+
     def ask_status(
         self, *, receipt: str = "", conversation: str = "", result_url: str, at: datetime
     ) -> str:

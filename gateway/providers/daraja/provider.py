@@ -12,7 +12,7 @@ from accounts.attempts import Answer
 from accounts.models import PaymentAttempt, Rail, Refund
 from accounts.money import minor_from_string, minor_per_major
 from accounts.refunds import RefundAnswer
-from gateway.providers.daraja import receipts, results, reversals, statement
+from gateway.providers.daraja import payouts, receipts, results, reversals, statement
 from gateway.providers.daraja.callbacks import CURRENCY, UNREADABLE, stk_notification
 from gateway.providers.daraja.client import Daraja
 from gateway.providers.interface import (
@@ -27,6 +27,8 @@ from gateway.providers.interface import (
     StatementEntry,
 )
 from gateway.providers.models import ResultRequest
+from settlement.models import Payout
+from settlement.payout_sending import PayoutAnswer
 
 PAID = "0"
 UNDER_PROCESSING = "4999"
@@ -108,6 +110,16 @@ class DarajaProvider:
     def query_refund(self, *, refund: Refund, at: datetime) -> RefundAnswer:
         """Return what became of a reversal; see Provider."""
         return reversals.query(refund=refund, rail=self.rail, client=self.client, at=at)
+
+    def pay_out(self, *, payout: Payout, hooks_url: str, at: datetime) -> PayoutAnswer:
+        """Send money to a phone; its outcome comes to a result's path. See Paying."""
+        return payouts.submit(
+            payout=payout, rail=self.rail, client=self.client, hooks_url=hooks_url, at=at
+        )
+
+    def query_payout(self, *, payout: Payout, at: datetime) -> PayoutAnswer:
+        """Return what became of a payout; see Paying."""
+        return payouts.query(payout=payout, rail=self.rail, client=self.client, at=at)
 
     def list_transactions(self, *, since: datetime, until: datetime) -> Iterator[StatementEntry]:
         """Yield the rows of the pulled statement; see Provider."""

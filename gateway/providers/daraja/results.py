@@ -24,6 +24,7 @@ from gateway.providers.interface import (
     ProviderUnreachable,
 )
 from gateway.providers.models import ResultRequest
+from settlement.models import Payout
 
 State = ResultRequest.State
 Kind = ResultRequest.Kind
@@ -78,15 +79,27 @@ def command_result(body: str) -> CommandResult:
 
 
 def opened(
-    *, rail: Rail, kind: Kind, at: datetime, reference: str = "", refund: Refund | None = None
+    *,
+    rail: Rail,
+    kind: Kind,
+    at: datetime,
+    reference: str = "",
+    refund: Refund | None = None,
+    payout: Payout | None = None,
+    conversation: str = "",
 ) -> ResultRequest:
-    """Store a question before it is sent, with the token of the path it is answered to."""
+    """Store a question before it is sent, with the token of the path it is answered to.
+
+    conversation is its name where we choose it ourselves.
+    """
     return ResultRequest.objects.create(
         rail=rail,
         kind=kind,
         token=secrets.token_hex(32),
         reference=reference,
         refund=refund,
+        payout=payout,
+        conversation=conversation,
         requested_at=at,
     )
 
@@ -115,10 +128,15 @@ def send(
 
 
 def latest(
-    *, rail: Rail, kind: Kind, reference: str = "", refund: Refund | None = None
+    *,
+    rail: Rail,
+    kind: Kind,
+    reference: str = "",
+    refund: Refund | None = None,
+    payout: Payout | None = None,
 ) -> ResultRequest | None:
-    """Return the last question of a kind about a receipt or a refund."""
-    asked = ResultRequest.objects.filter(rail=rail, kind=kind, refund=refund)
+    """Return the last question of a kind about a receipt, a refund or a payout."""
+    asked = ResultRequest.objects.filter(rail=rail, kind=kind, refund=refund, payout=payout)
     return asked.filter(reference=reference).order_by("-id").first()
 
 

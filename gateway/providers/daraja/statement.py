@@ -1,7 +1,8 @@
-"""Rows of the pulled statement: payments, and reversals of them.
+"""Rows of the pulled statement: payments, reversals of them, and payouts.
 
-How the live service shows a reversal is not published. Read as one are rows of a type that says so
-and rows with an amount below zero, if their bill reference is the receipt of the payment.
+How the live service shows what left again is not published. A payout is a row whose type says so
+(B2C); a reversal one of a type that says so, or with an amount below zero, if its bill reference is
+the receipt of the payment.
 """
 
 from __future__ import annotations
@@ -67,9 +68,21 @@ def entry(*, row: Any, rail: Rail) -> StatementEntry:
         happened_at = told_at if told_at.tzinfo else told_at.replace(tzinfo=UTC)
         amount_minor = minor_from_string(text=str(row["amount"]), currency=CURRENCY)
         account = printable(row.get("billreference") or "")
-        is_reversal = "revers" in str(row.get("transactiontype", "")).lower() or amount_minor < 0
+        told = printable(row.get("transactiontype", ""))[:80]
+        is_reversal = "revers" in told.lower() or amount_minor < 0
         if not reference or not 0 < abs(amount_minor) <= MOST_MINOR:
             raise ValueError("no receipt, or an amount that is none")
+        if told.lower().startswith("b2c"):
+            return Movement(
+                kind=StatementRow.Kind.PAYOUT,
+                reference=reference,
+                # Our own name of it, where the row has it.
+                payment_reference=account[:64],
+                amount_minor=abs(amount_minor),
+                currency=CURRENCY,
+                happened_at=happened_at,
+                detail=told,
+            )
         if not is_reversal:
             return ConfirmedPayment(
                 rail=rail,
@@ -89,7 +102,7 @@ def entry(*, row: Any, rail: Rail) -> StatementEntry:
             amount_minor=abs(amount_minor),
             currency=CURRENCY,
             happened_at=happened_at,
-            detail=printable(row.get("transactiontype", ""))[:80],
+            detail=told,
         )
     except UNREADABLE as error:
         return UnreadableRow(reference=reference, detail=repr(error)[:200])

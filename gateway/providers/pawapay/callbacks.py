@@ -1,6 +1,6 @@
-"""What pawaPay says of a deposit or a refund, in a callback or in the answer to a status check.
+"""What pawaPay says of a deposit, refund or payout, in a callback or the answer to a status check.
 
-Both have one body. Deposits call back when they are final, and where the payer has to be sent to
+All have one body. Deposits call back when they are final, and where the payer has to be sent to
 a page; what a callback says is only a reason to ask.
 """
 
@@ -25,6 +25,13 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _DIGITS = re.compile(r"[0-9]{7,15}")
 _CODE = re.compile(r"[A-Z0-9_]{1,40}")
+
+KINDS = (
+    (Event.PAYMENT, "depositId", "payer"),
+    (Event.REFUND, "refundId", "recipient"),
+    (Event.PAYOUT, "payoutId", "recipient"),
+)
+"""Event, the field that names it, and the field of whose phone it is."""
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a body of the wrong shape, size or depth raises."""
@@ -64,7 +71,7 @@ def result_of(fields: Mapping[str, Any]) -> Result:
 
 
 def notification(body: str) -> Notification:
-    """Read a callback. What is neither a deposit nor a refund is an event of another kind.
+    """Read a callback. What is no deposit, refund or payout is an event of another kind.
 
     Raises MalformedCallback.
     """
@@ -72,12 +79,10 @@ def notification(body: str) -> Notification:
         fields = json.loads(body, parse_float=Decimal)
         if not isinstance(fields, dict):
             raise TypeError("the body is no object")
-        event, name, party = (
-            (Event.PAYMENT, "depositId", "payer")
-            if "depositId" in fields
-            else (Event.REFUND, "refundId", "recipient")
+        event, name, party = next(
+            (kind for kind in KINDS if kind[1] in fields), (Event.OTHER, "refundId", "")
         )
-        if name not in fields and "status" in fields:
+        if event == Event.OTHER and "status" in fields:
             return Notification(event=Event.OTHER)
         told = result_of(fields)
         named = _plain(str(fields[name]).lower(), _ID)

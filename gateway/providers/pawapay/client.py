@@ -1,4 +1,4 @@
-"""The wire of pawaPay's Merchant API v2: deposits, refunds, balances, statements, public keys.
+"""The wire of pawaPay's Merchant API v2: payments both ways, balances, statements, public keys.
 
 Source: docs.pawapay.io/v2 (API reference and its OpenAPI file). There is no client on PyPI that
 speaks v2 under a licence we can ship, and the API is a handful of JSON resources.
@@ -110,6 +110,43 @@ class Pawapay:
         Raises ProviderUnavailable.
         """
         return self._found(f"/v2/refunds/{refund_id}")
+
+    def pay_out(
+        self,
+        *,
+        payout_id: str,
+        phone: str,
+        operator: str,
+        amount: str,
+        currency: str,
+        reference: str,
+        message: str,
+    ) -> None:
+        """Send money to a phone (E.164); asks and raises as `deposit` does."""
+        self._initiate(
+            "/v2/payouts",
+            {
+                "payoutId": payout_id,
+                "amount": amount,
+                "currency": currency,
+                "recipient": {
+                    "type": "MMO",
+                    "accountDetails": {
+                        "phoneNumber": phone.removeprefix("+"),
+                        "provider": operator,
+                    },
+                },
+                "clientReferenceId": reference,
+                "customerMessage": message,
+            },
+        )
+
+    def payout_status(self, *, payout_id: str) -> dict[str, Any] | None:
+        """Return a payout as it stands, None where pawaPay knows none.
+
+        Raises ProviderUnavailable.
+        """
+        return self._found(f"/v2/payouts/{payout_id}")
 
     def balances(self, *, country: str) -> list[dict[str, Any]]:
         """Return the wallets of a country. Raises ProviderUnavailable."""

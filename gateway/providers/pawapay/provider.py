@@ -1,4 +1,4 @@
-"""pawaPay as a Provider: deposits and refunds under ids of ours, statements, one wallet a rail.
+"""pawaPay as a Provider: deposits, refunds and payouts under ids of ours, one wallet a rail.
 
 The rail's merchant account names the wallet: its country, and behind a slash the operator of the
 numbers that no prefix of PAWAPAY_PREFIXES fits (`SEN`, `SEN/ORANGE_SEN`). A deposit's id is our own
@@ -37,6 +37,8 @@ from gateway.providers.models import StatementRow
 from gateway.providers.pawapay import keys, signatures, statement
 from gateway.providers.pawapay.callbacks import UNREADABLE, Result, notification, result_of
 from gateway.providers.pawapay.client import Pawapay, Wallet
+from settlement.models import Payout
+from settlement.payout_sending import PayoutAnswer
 
 GRACE = timedelta(minutes=10)
 """A request that pawaPay never confirmed and does not know this long after never reached it."""
@@ -45,10 +47,12 @@ STATEMENT_LAG = timedelta(minutes=30)
 NOT_FOUND = "NOT_FOUND"
 MESSAGE = "Solar power"
 DEPOSIT, FEE, REFUND, WITHDRAWAL = "DEPOSIT", "DEPOSIT_FEE", "REFUND", "WITHDRAWAL"
+PAYOUT = "PAYOUT"
 
 Kind = StatementRow.Kind
 State = PaymentAttempt.State
 NEVER_CONFIRMED = (State.CREATED, State.SUBMITTING, State.UNKNOWN)
+PAYOUT_NEVER_CONFIRMED = (Payout.State.SENDING, Payout.State.UNKNOWN)
 REFUND_NEVER_CONFIRMED = (Refund.State.CREATED, Refund.State.SUBMITTING, Refund.State.UNKNOWN)
 
 
@@ -126,7 +130,7 @@ class PawapayProvider:
             _verify(callback, known=keys.remembered(at=at), at=at)
 
     def parse_callback(self, *, callback: Callback) -> Notification:
-        """Read the result of a deposit or a refund; see Provider."""
+        """Read the result of a deposit, a refund or a payout; see Provider."""
         return notification(callback.body)
 
     def refund(self, *, refund: Refund, hooks_url: str, at: datetime) -> RefundAnswer:
@@ -158,6 +162,45 @@ class PawapayProvider:
             text=told.text,
             reference=refund_id if told.is_done else "",
             provider_request=refund_id,
+        )
+
+    def pay_out(self, *, payout: Payout, hooks_url: str, at: datetime) -> PayoutAnswer:
+        """Send money to a phone out of the wallet; see Paying."""
+        payout_id = str(payout.request_id)
+        keys.ensure(client=self.client)
+        self.client.pay_out(
+            payout_id=payout_id,
+            phone=payout.destination,
+            operator=self._operator(phone=payout.destination),
+            amount=_amount(payout.amount_minor or 0, currency=payout.currency),
+            currency=payout.currency,
+            reference=str(payout.uid),
+            message=MESSAGE,
+        )
+        return PayoutAnswer(is_final=False, provider_request=payout_id)
+
+    def query_payout(self, *, payout: Payout, at: datetime) -> PayoutAnswer:
+        """Ask for the status of a payout; see Paying."""
+        payout_id = str(payout.request_id)
+        fields = self.client.payout_status(payout_id=payout_id)
+        if fields is None:
+            sent_at = payout.sent_at or payout.proposed_at
+            is_gone = payout.state in PAYOUT_NEVER_CONFIRMED and at - sent_at > GRACE
+            return PayoutAnswer(
+                is_final=is_gone, code=NOT_FOUND, text="pawaPay knows no such payout"
+            )
+        told = _read(fields)
+        if told.is_done and (told.amount_minor, told.currency) != (
+            payout.amount_minor,
+            payout.currency,
+        ):
+            raise ProviderUnavailable(f"pawapay payout: {told.amount_minor} {told.currency}")
+        return PayoutAnswer(
+            is_final=told.is_done or told.is_failed,
+            is_done=told.is_done,
+            code=told.code,
+            text=told.text,
+            reference=payout_id if told.is_done else "",
         )
 
     def list_transactions(self, *, since: datetime, until: datetime) -> Iterator[StatementEntry]:
@@ -200,7 +243,12 @@ class PawapayProvider:
                 fee_minor=fees_minor.get(row.reference),
                 provider_request=row.reference,
             )
-        kinds = {REFUND: Kind.REFUND, WITHDRAWAL: Kind.PAYOUT, FEE: Kind.FEE}
+        kinds = {
+            REFUND: Kind.REFUND,
+            PAYOUT: Kind.PAYOUT,
+            WITHDRAWAL: Kind.PAYOUT,
+            FEE: Kind.FEE,
+        }
         if row.kind not in kinds:
             way = "out of" if row.is_out else "into"
             return UnreadableRow(

@@ -45,6 +45,9 @@ WITH failed AS MATERIALIZED (
         UNION ALL
         SELECT 'payout', c.reference, NULL, c.sold_minor, c.currency, c.converted_at, NULL
         FROM accounts_treasuryconversion c WHERE c.rail_id = %(rail)s
+        UNION ALL
+        SELECT 'payout', o.reference, NULL, o.amount_minor, o.currency, o.finished_at, NULL
+        FROM settlement_payout o WHERE o.rail_id = %(rail)s AND o.state = 'paid'
     ) m
     LEFT JOIN LATERAL (
         -- What left the float for it, the provider's fee included.
