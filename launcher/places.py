@@ -33,6 +33,10 @@ class Places:
         return self.var / "valkey"
 
     @property
+    def chain(self) -> Path:
+        return self.var / "chain"
+
+    @property
     def log(self) -> Path:
         return self.var / "log"
 

@@ -19,17 +19,19 @@ from pathlib import Path
 from typing import TextIO
 
 from launcher import places, process
+from launcher.chain import DevChain, demo_environment
 from launcher.places import ROOT, PlaceError
 from launcher.progress import Progress
 from launcher.stack import Stack, given_names, provider_environment
 from launcher.supervisor import Program, StartError, Stopped, Supervisor
 
-_DATA = ("postgres", "postgres.new", "valkey", "log", "run", "secret_key", "server.json")
+_DATA = ("postgres", "postgres.new", "valkey", "chain", "log", "run", "secret_key", "server.json")
 _WAIT_FOR_OLD_RUN_SECONDS = 15.0
 # Settings that manage.py reads from server.json while this server runs.
 _SHARED = (
     *("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "CACHE_URL", "SECRET_KEY", "DEMO"),
     *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL"),
+    *("CHAIN_RPC_URL", *demo_environment()),
     *provider_environment(""),
 )
 
@@ -37,11 +39,16 @@ _SHARED = (
 class Server:
     """One run of script/server on one var directory."""
 
-    def __init__(self, *, progress: Progress, port: int, sandbox_port: int) -> None:
+    def __init__(
+        self, *, progress: Progress, port: int, sandbox_port: int, chain_port: int
+    ) -> None:
         self._progress = progress
         self._port = port
         self._sandbox_port = sandbox_port
+        self._chain_port = chain_port
         self._places = places.of_environment(dict(os.environ))
+        # A node of the caller's own: then no dev chain, and the caller says who signs.
+        self._has_dev_chain = not _is_given("CHAIN_RPC_URL")
         self._began = time.monotonic()
 
     def run(self, *, fresh: bool) -> int:
@@ -50,7 +57,7 @@ class Server:
             self._places.make()
             with (self._places.var / "server.lock").open("a+") as lock:
                 self._take(lock)
-                for port in (self._port, self._sandbox_port):
+                for port in self._ports:
                     _refuse_taken(port)
                 if fresh:
                     self._remove_data()
@@ -122,9 +129,9 @@ class Server:
         os.environ.update(stack.start())
         # Fixed, as the sandbox calls back with this secret and the demo data need DEMO.
         os.environ.update({"DEMO": "1", "HOOK_SECRETS": "demo"})
-        for name, value in self._demo_environment().items():
-            if f"{name}_FILE" not in os.environ:
-                os.environ.setdefault(name, value)
+        self._set(self._demo_environment())
+        if self._has_dev_chain:
+            self._start_chain(supervisor)
         self._write_state()
         self._progress.begin("Starting the sandbox of the outside services")
         supervisor.start(self._sandbox())
@@ -143,6 +150,28 @@ class Server:
         supervisor.start(self._beat())
         self._progress.done()
         self._welcome()
+
+    def _start_chain(self, supervisor: Supervisor) -> None:
+        chain = DevChain(places=self._places, port=self._chain_port)
+        self._progress.begin("Starting the dev chain")
+        chain.prepare(progress=self._progress)
+        supervisor.start(chain.node())
+        supervisor.start(chain.clock())
+        # What money and prices stand on in the demo, at the same addresses each time.
+        supervisor.run_step(
+            [sys.executable, "-m", "sandbox.chain", "--rpc", chain.url],
+            directory=ROOT,
+            log=self._places.log / "sandbox-chain.log",
+        )
+        self._progress.done()
+        self._set(chain.environment())
+
+    @staticmethod
+    def _set(values: dict[str, str]) -> None:
+        """What the caller has set stays as it is."""
+        for name, value in values.items():
+            if not _is_given(name):
+                os.environ[name] = value
 
     def _manage(
         self, supervisor: Supervisor, title: str, *arguments: str, show_lines: bool = False
@@ -234,8 +263,20 @@ class Server:
             self._progress.done()
 
     @property
+    def _ports(self) -> list[int]:
+        """Those that this run listens on."""
+        chain = [self._chain_port] if self._has_dev_chain else []
+        return [self._port, self._sandbox_port, *chain]
+
+    @property
     def _address(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def _chain_line(self) -> str:
+        if not self._has_dev_chain:
+            return "of your own (CHAIN_RPC_URL)"
+        return f"http://127.0.0.1:{self._chain_port}/      (JSON-RPC, chain id 31337)"
 
     def _welcome(self) -> None:
         seconds = time.monotonic() - self._began
@@ -248,6 +289,7 @@ Ready after {seconds:.0f} s; Ctrl-C stops everything.
   Operators   {self._address}/admin/        (log-in operator, password demo)
   API         {self._address}/api/docs/     (Authorization: Token demo-operator-token)
   Sandbox     http://127.0.0.1:{self._sandbox_port}/
+  Chain       {self._chain_line}
   Logs        {self._places.log}
 """
         )
@@ -261,7 +303,7 @@ def _refuse_taken(port: int) -> None:
         except OSError as error:
             raise StartError(
                 f"Port {port} cannot be used ({error.strerror}): "
-                "choose another with PORT or SANDBOX_PORT."
+                "choose another with PORT, SANDBOX_PORT or CHAIN_PORT."
             ) from error
 
 
@@ -298,14 +340,19 @@ def _port(name: str, default: int) -> int:
     return int(text)
 
 
-def _ports() -> tuple[int, int]:
-    """The web's and the sandbox's port; CHAIN_PORT is only checked."""
+def _is_given(name: str) -> bool:
+    """Whether the caller set it, itself or as NAME_FILE; empty is not given."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def _ports() -> tuple[int, int, int]:
+    """The web's, the sandbox's and the dev chain's port."""
     port = _port("PORT", 8000)
     sandbox_port = _port("SANDBOX_PORT", port + 1)
     chain_port = _port("CHAIN_PORT", port + 2)
     if len({port, sandbox_port, chain_port}) < 3:
         raise StartError("PORT, SANDBOX_PORT and CHAIN_PORT must differ.")
-    return port, sandbox_port
+    return port, sandbox_port, chain_port
 
 
 def main(arguments: list[str]) -> int:
@@ -313,13 +360,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fresh", action="store_true", help="remove the data of earlier runs")
     options = parser.parse_args(arguments)
     try:
-        port, sandbox_port = _ports()
+        port, sandbox_port, chain_port = _ports()
     except StartError as error:
         _explain(error)
         return 1
-    return Server(progress=Progress(), port=port, sandbox_port=sandbox_port).run(
-        fresh=options.fresh
+    server = Server(
+        progress=Progress(), port=port, sandbox_port=sandbox_port, chain_port=chain_port
     )
+    return server.run(fresh=options.fresh)
 
 
 if __name__ == "__main__":

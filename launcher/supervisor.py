@@ -267,7 +267,7 @@ class Supervisor:
         return [child.handle for child in self._children if child.handle is not None]
 
 
-_LAST = ("postgres", "valkey")  # what the others work on is stopped after them
+_LAST = ("postgres", "valkey", "chain")  # what the others work on is stopped after them
 
 
 def tail_of(log: Path, *, lines: int = 30) -> list[str]:
