@@ -260,6 +260,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 4.0},
     },
+    "close epochs": {"task": "tokens.tasks.close_epochs", "schedule": 10.0},
+    "follow epochs": {"task": "tokens.tasks.follow_epochs", "schedule": 10.0},
 }
 
 PUBLIC_URL = environment.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from tokens import claims, verification, wallets
+from tokens import claims, minting, verification, wallets
 from tokens.chain import deposits, outbox
 from tokens.models import Leaf
 from tokens.voting import rounds
@@ -88,3 +88,17 @@ def sweep_deposits() -> None:
     """Send credited money on to the treasury, and forwarders on chain that are wanted there."""
     if settings.CHAIN_RPC_URL:
         deposits.sweep(at=timezone.now())
+
+
+@shared_task
+def close_epochs() -> None:
+    """Close and propose the epochs that are due, one worker a site at a time."""
+    if settings.CHAIN_RPC_URL:
+        minting.close_all(at=timezone.now())
+
+
+@shared_task
+def follow_epochs() -> None:
+    """Take open epochs as far as the chain is, one worker a site at a time."""
+    if settings.CHAIN_RPC_URL:
+        minting.follow_all(at=timezone.now())
