@@ -270,7 +270,7 @@ def donations(*, donors: Iterable[Donor]) -> list[DonationStanding]:
         DonationStanding(
             donation=donation,
             share_basis_points=_share(donation, indexes[donation.site_id]),
-            earned_wei=_earned(donation, indexes[donation.site_id]),
+            earned_wei=earned_wei(donation=donation, index=indexes[donation.site_id]),
             standing=by_leaf.get(donation.leaf.pk) if hasattr(donation, "leaf") else None,
         )
         for donation in listed
@@ -283,7 +283,7 @@ def _share(donation: Donation, index: DonorsIndex) -> int:
     return donation.amount_wei * 10_000 // index.donated_wei
 
 
-def _earned(donation: Donation, index: DonorsIndex) -> int:
+def earned_wei(*, donation: Donation, index: DonorsIndex) -> int:
     """What the books give the donation now; nothing is written."""
     brought = donors_index.touched(
         index=Index(

@@ -1,4 +1,4 @@
-"""Guards of epochs, of the outbox and of deposits."""
+"""Guards of epochs, of the outbox, of deposits and of votes."""
 
 from pathlib import Path
 
@@ -16,4 +16,5 @@ class Migration(migrations.Migration):
         run_sql(file=SQL / "outbox.sql"),
         run_sql(file=SQL / "epochs.sql"),
         run_sql(file=SQL / "deposits.sql"),
+        run_sql(file=SQL / "voting.sql"),
     ]

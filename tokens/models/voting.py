@@ -50,6 +50,7 @@ class Round(models.Model):
     result = models.TextField(blank=True, help_text="what is published (canonical JSON)")
     result_hash = models.CharField(max_length=66, blank=True, help_text="SHA-256 of it")
     counted_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=400, blank=True, help_text="of a cancellation; published")
     created_at = models.DateTimeField()
 
     history = HistoricalRecords(excluded_fields=["result"])
@@ -58,6 +59,11 @@ class Round(models.Model):
         ordering = ("site", "-number")
         constraints = [
             models.UniqueConstraint(fields=("site", "number"), name="round_number_once"),
+            models.UniqueConstraint(
+                fields=("site",),
+                condition=models.Q(state="open"),
+                name="round_one_open_a_site",
+            ),
             models.CheckConstraint(
                 condition=models.Q(budget_wei__gt=0)
                 & models.Q(closes_at__gt=models.F("opens_at"))
@@ -149,6 +155,9 @@ class Ballot(models.Model):
         max_length=16, unique=True, help_text="told to the voter, published with the choice"
     )
     channel = models.CharField(max_length=6, choices=Channel)
+    key = models.CharField(
+        max_length=160, unique=True, help_text="of the request: come again it casts nothing more"
+    )
     signature = models.TextField(blank=True)
     weight = WeiField(null=True, blank=True)  # type: ignore[misc]  # read as int | None
     cast_at = models.DateTimeField()
