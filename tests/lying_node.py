@@ -1,85 +1,92 @@
-"""A node that does not tell all: a proxy before anvil that refuses, leaves out, or makes up."""
+"""A node that says what a test tells it to say: over HTTP on loopback, one answer a method."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Twist = Callable[[str, list[Any], Any], Any]
-"""Gets method, parameters and the true result; returns what is told. Raises Refusal."""
+Answer = Callable[[list[Any]], Any]
 
 
 class Refusal(Exception):
-    """The node answers with an error."""
+    """What a node answers as an error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.told = {"code": code, "message": message, "data": data}
 
 
 class LyingNode:
-    """Speaks JSON-RPC like the node behind it, twisted by `twist`; counts what it was asked."""
+    """answers: what a method results in, a value or a function of its parameters.
 
-    def __init__(self, *, port: int) -> None:
-        self.twist: Twist | None = None
-        self.asked: list[str] = []
-        self._port = port
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+    raw, when set, is the whole body of the next answers, whatever was asked; trickle_seconds is
+    the pause after each byte of it.
+    """
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.asked: list[tuple[str, list[Any]]] = []
+        self.raw: bytes | None = None
+        self.status = 200
+        self.trickle_seconds = 0.0
+        self.id_offset = 0
+        self.url = ""
 
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, body: bytes) -> bytes:
-        question = json.loads(body)
-        self.asked.append(question["method"])
-        link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+    def body(self, question: dict[str, Any]) -> bytes:
+        method, params = question["method"], question["params"]
+        self.asked.append((method, params))
+        if self.raw is not None:
+            return self.raw
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": question["id"] + self.id_offset}
         try:
-            link.request("POST", "/", body, {"Content-Type": "application/json"})
-            told = json.loads(link.getresponse().read())
-        finally:
-            link.close()
-        if self.twist is not None and "result" in told:
-            try:
-                told["result"] = self.twist(question["method"], question["params"], told["result"])
-            except Refusal as error:
-                del told["result"]
-                told["error"] = {"code": -32005, "message": str(error)}
-        return json.dumps(told).encode()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        node = self
-
-        class Handler(BaseHTTPRequestHandler):
-            """One question."""
-
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                told = node.answer(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(told)))
-                self.end_headers()
-                self.wfile.write(told)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        return Handler
+            told = self.answers[method]
+            answer["result"] = told(params) if callable(told) else told
+        except Refusal as error:
+            answer["error"] = error.told
+        return json.dumps(answer).encode()
 
 
 @contextmanager
-def before(*, port: int) -> Iterator[LyingNode]:
-    """Stand before a node for a while."""
-    node = LyingNode(port=port)
+def lying_node() -> Iterator[LyingNode]:
+    """Serve one until the end."""
+    node = LyingNode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = node.body(question)
+            self.send_response(node.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            try:
+                if not node.trickle_seconds:
+                    self.wfile.write(body)
+                    return
+                for number in range(len(body)):
+                    self.wfile.write(body[number : number + 1])
+                    self.wfile.flush()
+                    time.sleep(node.trickle_seconds)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    node.url = f"http://127.0.0.1:{server.server_address[1]}/key-of-ours"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
     try:
         yield node
     finally:
-        node.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join()

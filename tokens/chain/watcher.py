@@ -121,7 +121,7 @@ def _read_span(*, chain: Chain, cursor: BlockCursor, head: int, at: datetime) ->
         end=end,
         moved=moved,
         forwarders=forwarders,
-        span_blocks=min(span * 2, MOST_SPAN_BLOCKS) if is_whole else span,
+        span_blocks=min(span + span // 4 + 1, MOST_SPAN_BLOCKS) if is_whole else span,
         at=at,
     )
 
