@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import agents, cards, history, villages
+from gateway.demo import agents, cards, chain, history, villages
 from gateway.demo.kisima import KISIMA
 from gateway.demo.lofe import LOFE
 
@@ -40,9 +40,12 @@ class Command(BaseCommand):
             )
             self._tell(f"{site.name}: {villages.HOUSEHOLDS} households")
             made.append((village, site))
-        cards.accept(sites=[site for _, site in made])
-        agents.employ(sites=[site for _, site in made], at=at, pepper=settings.PIN_PEPPER)
+        sites = [site for _, site in made]
+        cards.accept(sites=sites)
+        agents.employ(sites=sites, at=at, pepper=settings.PIN_PEPPER)
+        chain.begin(sites=sites, tell=self._tell)
         history.make(villages=made, at=at, tell=self._tell)
+        chain.finish(sites=sites, tell=self._tell)
         self._tell("ready")
 
     def _tell(self, line: str) -> None:
