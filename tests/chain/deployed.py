@@ -28,7 +28,7 @@ SITE = b"kisima".ljust(32, b"\0")
 WEI_PER_MILLIWATT_HOUR = 10**12
 WINDOW_SECONDS = 15
 DATASET_HASH = bytes(range(32))
-_ENOUGH_GAS = 3_000_000
+_ENOUGH_GAS = 29_000_000  # a block takes 30 million
 _ERROR_SELECTOR = keccak(text="Error(string)")[:4]
 
 
@@ -39,6 +39,7 @@ class Contract:
     node: ChainNode
     address: str
     artifact: Artifact
+    deployment_gas: int = 0
 
     def read(self, function: str, *arguments: Any, sender: str | None = None) -> Any:
         """What a call returns."""
@@ -47,13 +48,21 @@ class Contract:
         return calls.decode_result(artifact=self.artifact, function=function, data=answer)
 
     def send(self, function: str, *arguments: Any, sender: str) -> list[Event]:
-        """Send a call that succeeds; returns this contract's events of it.
+        """Send a call that succeeds; returns this contract's events of it."""
+        return self.events(self.receipt(function, *arguments, sender=sender))
+
+    def gas(self, function: str, *arguments: Any, sender: str) -> int:
+        """Send a call that succeeds; returns the gas that it took."""
+        return int(self.receipt(function, *arguments, sender=sender)["gasUsed"], 16)
+
+    def receipt(self, function: str, *arguments: Any, sender: str) -> dict[str, Any]:
+        """Send a call that succeeds; returns its receipt.
 
         The gas is not estimated: a second later, a call that keeps the time may need more.
         """
         fields = {"from": sender, "to": self.address, "gas": hex(_ENOUGH_GAS)}
         fields["data"] = self.data(function, arguments)
-        return self.events(mined(self.node, self.node.rpc("eth_sendTransaction", fields)))
+        return mined(self.node, self.node.rpc("eth_sendTransaction", fields))
 
     def refusal(self, function: str, *arguments: Any, sender: str) -> str:
         """Why the chain refuses a call; empty where it gives no reason (overflow, bad ABI)."""
@@ -120,7 +129,8 @@ def deploy(
     node.rpc("eth_call", {"from": founder, "data": data}, "latest")
     receipt = mined(node, node.send(sender=founder, data=data))
     address = str(to_checksum_address(receipt["contractAddress"]))
-    return Contract(node=node, address=address, artifact=compiled)
+    gas = int(receipt["gasUsed"], 16)
+    return Contract(node=node, address=address, artifact=compiled, deployment_gas=gas)
 
 
 def deploy_site(node: ChainNode, **changes: Any) -> Site:
