@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "gateway.handset",
     "gateway.api",
     "gateway.checkout",
+    "gateway.deposits",
     "gateway.wallet",
     "gateway.voting",
     "gateway.demo",

@@ -27,6 +27,7 @@ if settings.DEMO:
     ]
 urlpatterns += [
     path("", include("gateway.checkout.urls")),
+    path("", include("gateway.deposits.urls")),
     path("", include("gateway.wallet.urls")),
     path("", include("dashboard.urls")),
 ]

@@ -7,6 +7,7 @@ import secrets
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from kombu.exceptions import OperationalError
 from accounts import attempts, pledges, rails
 from accounts.models import PaymentAttempt, Site
 from gateway.checkout.forms import DonationForm, TopUpForm
+from gateway.deposits import offers
 from gateway.providers.tasks import submit_attempt
 
 log = structlog.get_logger(__name__)
@@ -55,7 +57,12 @@ class DonatePage(View):
 
     def _page(self, request: HttpRequest, *, site: Site, form: Form) -> HttpResponse:
         takes_cards = rails.for_donations(site=site).exists()
-        words = {"site": site, "form": form, "takes_cards": takes_cards}
+        words = {
+            "site": site,
+            "form": form,
+            "takes_cards": takes_cards,
+            "takes_crypto": offers.is_taken(site=site),
+        }
         return _shown(request, "checkout/donate.html", words, is_bad=form.is_bound)
 
 
@@ -65,13 +72,13 @@ class TopUpPage(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         initial = {**_nonce(), "code": request.GET.get("code", "")[:20]}
         form = TopUpForm(at=timezone.now(), initial=initial)
-        return _shown(request, "checkout/top_up.html", {"form": form}, is_bad=False)
+        return _top_up_page(request, form=form)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         form = TopUpForm(request.POST, at=now)
         if not form.is_valid():
-            return _shown(request, "checkout/top_up.html", {"form": form}, is_bad=True)
+            return _top_up_page(request, form=form)
         told = form.cleaned_data
         attempt = attempts.request(
             household=told["code"],
@@ -111,8 +118,14 @@ class PayPage(View):
         return _shown(request, "checkout/pay.html", words, is_bad=False)
 
 
+def _top_up_page(request: HttpRequest, *, form: Form) -> HttpResponse:
+    words = {"form": form, "takes_crypto": bool(settings.CHAIN_RPC_URL)}
+    return _shown(request, "checkout/top_up.html", words, is_bad=form.is_bound)
+
+
 def _site(slug: str) -> Site:
-    site = Site.objects.filter(slug=slug, closed_at__isnull=True).first()
+    sites = Site.objects.filter(slug=slug, closed_at__isnull=True)
+    site = sites.select_related("operator").first()
     if site is None:
         raise Http404(slug)
     return site

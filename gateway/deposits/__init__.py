@@ -1,0 +1,1 @@
+"""Paying in crypto money: an address for a household or a donation, and what came to it."""

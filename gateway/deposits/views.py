@@ -1,0 +1,146 @@
+"""Pages of crypto money: whom for, where to, and what came. No node is asked in a request."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.views import View
+
+from accounts.models import Site
+from dashboard import queries
+from gateway.deposits import offers
+from gateway.deposits.forms import CryptoDonationForm, CryptoTopUpForm
+from tokens.chain import forwarders
+from tokens.chain.forwarders import CryptoRefused
+from tokens.models import Forwarder
+
+
+class CryptoTopUpPage(View):
+    """`/top-up/crypto/`: for whom, and on to the address. `?code=` fills the code in."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = CryptoTopUpForm(
+            at=timezone.now(), initial={"code": request.GET.get("code", "")[:20]}
+        )
+        return _shown(request, "deposits/top_up.html", {"form": form})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        form = CryptoTopUpForm(request.POST, at=now)
+        if not form.is_valid():
+            return _shown(request, "deposits/top_up.html", {"form": form}, status=422)
+        told = form.cleaned_data
+        try:
+            forwarder = forwarders.of_household(household=told["code"], site=told["site"], at=now)
+        except CryptoRefused:
+            words = {"form": form, "is_refused": True}
+            return _shown(request, "deposits/top_up.html", words, status=422)
+        return redirect("deposits:deposit", uid=forwarder.uid)
+
+
+class CryptoDonatePage(View):
+    """`/donate/<slug>/crypto/`: who gives, if they like to say so, and on to the address."""
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        site = _site(slug)
+        form = CryptoDonationForm(initial={"nonce": secrets.token_urlsafe(24)})
+        return self._page(request, site=site, form=form, status=200)
+
+    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+        site = _site(slug)
+        form = CryptoDonationForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, site=site, form=form, status=422)
+        try:
+            forwarder = forwarders.of_donation(site=site, at=timezone.now(), **form.cleaned_data)
+        except CryptoRefused:
+            return self._page(request, site=site, form=form, status=422)
+        return redirect("deposits:deposit", uid=forwarder.uid)
+
+    def _page(
+        self, request: HttpRequest, *, site: Site, form: CryptoDonationForm, status: int
+    ) -> HttpResponse:
+        words = {"site": site, "form": form, "is_refused": not offers.is_taken(site=site)}
+        return _shown(request, "deposits/donate.html", words, status=status)
+
+
+class DepositPage(View):
+    """`/deposit/<uid>/`: the address of a household or a donation, and what came to it."""
+
+    def get(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        return self._page(request, forwarder=_forwarder(uid), at=timezone.now())
+
+    def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        """Somebody wants to pay in native money: a task puts the forwarder on chain for it."""
+        forwarder, now = _forwarder(uid), timezone.now()
+        try:
+            forwarders.check(site=forwarder.site)
+        except CryptoRefused:
+            return self._page(request, forwarder=forwarder, at=now)
+        if not forwarders.want_native(forwarder=forwarder, at=now):
+            return self._page(request, forwarder=forwarder, at=now, is_native_refused=True)
+        return redirect("deposits:deposit", uid=forwarder.uid)
+
+    def _page(
+        self,
+        request: HttpRequest,
+        *,
+        forwarder: Forwarder,
+        at: datetime,
+        is_native_refused: bool = False,
+    ) -> HttpResponse:
+        try:
+            offered = offers.offers(forwarder=forwarder, at=at)
+        except CryptoRefused:
+            offered = []
+        came = offers.seen(forwarder=forwarder)
+        is_wanted = offers.is_native_wanted(forwarder=forwarder)
+        words = {
+            "at": at,
+            "forwarder": forwarder,
+            "site": forwarder.site,
+            "chain": offers.chain_name(chain_id=forwarder.chain_id),
+            "rate": queries.rates_in_force(sites=[forwarder.site], at=at).get(forwarder.site_id),
+            "offers": offered,
+            "seen": came,
+            "is_native_wanted": is_wanted,
+            "is_native_refused": is_native_refused,
+            "is_open": bool(offered) and (came.is_open or is_wanted),
+        }
+        with timezone.override(ZoneInfo(forwarder.site.time_zone)):
+            return _shown(request, "deposits/deposit.html", words)
+
+
+def _site(slug: str) -> Site:
+    site = Site.objects.filter(slug=slug, closed_at__isnull=True).select_related("operator").first()
+    if site is None:
+        raise Http404(slug)
+    return site
+
+
+def _forwarder(uid: Any) -> Forwarder:
+    found = (
+        Forwarder.objects.filter(uid=uid)
+        .select_related("site__operator", "household", "donor")
+        .first()
+    )
+    if found is None:
+        raise Http404(uid)
+    return found
+
+
+def _shown(
+    request: HttpRequest, template: str, words: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    response = render(request, template, words, status=status)
+    add_never_cache_headers(response)
+    # The id in the path stays with us; see gateway.checkout.views.
+    response["Referrer-Policy"] = "same-origin"
+    return response
