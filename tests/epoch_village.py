@@ -11,6 +11,7 @@ from accounts import donors_index
 from accounts.models import Donation, Donor, Household
 from settlement import settle
 from settlement.models import SlotTelemetry
+from settlement.prices import slot_start
 from tests.village import Village
 from tokens import epochs
 from tokens.models import Contract, Epoch, EpochLeaf, Leaf
@@ -45,7 +46,13 @@ class EpochVillage:
             made.move_in(f"{prefix}{number:04d}")
         return made
 
-    def deploy(self, *, ledger: str = "0x" + "11" * 20, token: str = "0x" + "22" * 20) -> None:
+    def deploy(
+        self,
+        *,
+        ledger: str = "0x" + "11" * 20,
+        token: str = "0x" + "22" * 20,
+        block_number: int = 0,
+    ) -> None:
         """Note contracts at addresses."""
         for kind, address in (("ledger", ledger), ("token", token)):
             Contract.objects.create(
@@ -53,7 +60,7 @@ class EpochVillage:
                 kind=kind,
                 site=self.village.site,
                 address=address,
-                block_number=0,
+                block_number=block_number,
                 deployed_at=self.at,
             )
 
@@ -64,8 +71,9 @@ class EpochVillage:
         return self.households[code]
 
     def use(self, **energies: int) -> None:
-        """Let households use milliwatt-hours in the slot that begins now, and settle it."""
-        starts_at, self.at = self.at, self.at + QUARTER
+        """Let households use milliwatt-hours in the next slot, and settle it."""
+        starts_at = slot_start(at=self.at + QUARTER - timedelta(microseconds=1), slot_seconds=900)
+        self.at = starts_at + QUARTER
         for code, energy in energies.items():
             self.village.read(
                 f"SM{code[3:]}", starts_at=starts_at, energy_milliwatt_hours=energy, at=self.at

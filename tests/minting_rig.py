@@ -28,7 +28,12 @@ class MintingRig:
     def found(cls, *, life: EpochVillage, node: ChainNode, **changes: Any) -> MintingRig:
         """Deploy contracts for a village; changes are arguments of the ledger's constructor."""
         contracts = deploy_site(node, **changes)
-        life.deploy(ledger=contracts.ledger.address, token=contracts.token.address)
+        life.deploy(
+            ledger=contracts.ledger.address,
+            token=contracts.token.address,
+            block_number=node.block_number(),
+        )
+        node.finalize()
         return cls(life=life, node=node, contracts=contracts)
 
     @property

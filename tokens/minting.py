@@ -18,6 +18,7 @@ from accounts.locks import singleton
 from accounts.models import Alarm, Site
 from tokens import epochs
 from tokens.chain import calls, client, outbox
+from tokens.chain.answers import Block
 from tokens.chain.artifacts import artifact
 from tokens.chain.client import CallReverted, Chain, ChainLies, ChainUnavailable
 from tokens.chain.signers import BadSigner, SignerLies, SignerUnavailable
@@ -124,7 +125,8 @@ def propose(*, epoch: Epoch, at: datetime) -> Epoch:
 def follow(*, site: Site, at: datetime) -> Epoch | None:
     """Take the site's open epoch as far as the chain is, and return it; None: there is none.
 
-    Raises ChainUnavailable, ChainLies, and NotOurs where the ledger holds another's root.
+    Waits while the ledger's own deployment is not final. Raises ChainUnavailable, ChainLies, and
+    NotOurs where the ledger holds another's root.
     """
     ledger = epochs.contracts_of(site=site).get(Contract.Kind.LEDGER)
     if ledger is None:
@@ -134,28 +136,18 @@ def follow(*, site: Site, at: datetime) -> Epoch | None:
         propose(epoch=epoch, at=at)
         return epoch
     chain = client.connected()
+    if _block(chain, tag="finalized").number < ledger.block_number:
+        return epoch
     final = read(chain=chain, ledger=ledger.address, tag="finalized")
     newest = read(chain=chain, ledger=ledger.address, tag="latest")
     for told in (final, newest):
         _check_ours(site, epoch, told)
-    if epoch is None:
-        return None
-    if newest.awaits(epoch) or newest.holds(epoch):
-        epoch = _proposed(epoch, at=at)
-    if final.holds(epoch):
-        return _moved(epoch, State.ACTIVE, active_at=at)
-    if newest.awaits(epoch) and newest.is_window_over:
-        _activate(epoch, at=at)
-    if newest.awaits(epoch) or newest.holds(epoch):
-        return epoch
-    return _ended(epoch, final=final, at=at)
+    return None if epoch is None else _taken_on(epoch, final=final, newest=newest, at=at)
 
 
 def read(*, chain: Chain, ledger: str, tag: str) -> OnChain:
     """Read a ledger contract in the newest block of a tag. Raises ChainUnavailable, ChainLies."""
-    block = chain.block(tag=tag)
-    if block is None:
-        raise ChainUnavailable(f"the node has no {tag} block")
+    block = _block(chain, tag=tag)
     contract = artifact("ImpactLedger")
 
     def view(function: str) -> int | str:
@@ -182,6 +174,13 @@ def read(*, chain: Chain, ledger: str, tag: str) -> OnChain:
         raise ChainLies(f"no ledger of ours answers at {ledger} in {tag}: {error}") from error
 
 
+def _block(chain: Chain, *, tag: str) -> Block:
+    block = chain.block(tag=tag)
+    if block is None:
+        raise ChainUnavailable(f"the node has no {tag} block")
+    return block
+
+
 def _is_chain_well(*, at: datetime) -> bool:
     try:
         client.connected().check()
@@ -203,6 +202,19 @@ def _check_ours(site: Site, epoch: Epoch | None, told: OnChain) -> None:
         raise NotOurs(f"its ledger has epoch {told.last_epoch} active with root {told.root}")
     if told.pending_epoch and (epoch is None or not told.awaits(epoch)):
         raise NotOurs(f"its ledger awaits epoch {told.pending_epoch} with root {told.pending_root}")
+
+
+def _taken_on(epoch: Epoch, *, final: OnChain, newest: OnChain, at: datetime) -> Epoch:
+    """Move an epoch to where its ledger is, and queue its activation once the window is over."""
+    if newest.awaits(epoch) or newest.holds(epoch):
+        epoch = _proposed(epoch, at=at)
+    if final.holds(epoch):
+        return _moved(epoch, State.ACTIVE, active_at=at)
+    if newest.awaits(epoch) and newest.is_window_over:
+        _activate(epoch, at=at)
+    if newest.awaits(epoch) or newest.holds(epoch):
+        return epoch
+    return _ended(epoch, final=final, at=at)
 
 
 def _proposed(epoch: Epoch, *, at: datetime) -> Epoch:

@@ -9,7 +9,7 @@ import pytest
 
 from accounts.models import Site
 from launcher.dev_accounts import DEV_ACCOUNTS
-from tests.chain.deployed import NOBODY, WINDOW_SECONDS
+from tests.chain.deployed import NOBODY, WINDOW_SECONDS, deploy_site
 from tests.chain_node import ChainNode
 from tests.epoch_village import HALF, EpochVillage, of_donation, of_household
 from tests.minting_rig import MintingRig, alarms
@@ -79,6 +79,27 @@ def test_nothing_is_activated_before_the_window_is_over(rig: MintingRig) -> None
     rig.follow()
     rig.follow()
     assert not OutboxTransfer.objects.filter(intent__startswith="activate:").exists()
+
+
+def test_epochs_wait_until_the_deployment_of_their_ledger_is_final(
+    db: None, own_chain_node: ChainNode, settings: Any, now: datetime
+) -> None:
+    for name, value in own_chain_node.settings().items():
+        setattr(settings, name, value)
+    life = EpochVillage.found(at=now)
+    contracts = deploy_site(own_chain_node)
+    life.deploy(
+        ledger=contracts.ledger.address,
+        token=contracts.token.address,
+        block_number=own_chain_node.block_number(),
+    )
+    life.everybody_uses()
+    rig = MintingRig(life=life, node=own_chain_node, contracts=contracts)
+    rig.close()
+    rig.send()
+    assert rig.follow().state == "closed"
+    own_chain_node.finalize()
+    assert rig.follow().state == "proposed"
 
 
 def test_the_data_sets_hash_is_told_in_the_proposal(rig: MintingRig) -> None:
