@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--credentials", type=Path, help="JSON object of context.Credentials")
     parser.add_argument("--autopilot", action="store_true", help="villagers act by themselves")
+    parser.add_argument("--chain-url", default="", help="JSON-RPC of a development chain")
     arguments = parser.parse_args()
     if arguments.slot_seconds < 1:
         parser.error("--slot-seconds must be 1 or more")
@@ -39,6 +40,7 @@ def main() -> None:
         rng_seed=arguments.seed,
         credentials=credentials,
         autopilot=arguments.autopilot,
+        chain_url=arguments.chain_url,
     )
     finished = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,6 +33,8 @@ from sandbox.phones import SERVICE as PHONES
 from sandbox.phones import Phones
 from sandbox.store import Ids, Store
 from sandbox.stripe import service as stripe
+from sandbox.wallet import SERVICE as WALLET
+from sandbox.wallet import Wallets
 from sandbox.web import Handler, Route, json_response
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class QuietHandler(WSGIRequestHandler):
 class Sandbox:
     """Every service under its prefix. `start()` serves it, `stop()` ends every thread."""
 
-    def __init__(self, *, context: Context, autopilot: bool) -> None:
+    def __init__(self, *, context: Context, autopilot: bool, chain_url: str = "") -> None:
         self.context = context
         self._server: BaseWSGIServer | None = None
         self._threads: list[threading.Thread] = []
@@ -129,6 +131,7 @@ class Sandbox:
             (etims.SERVICE, etims.OWN_FAULTS, etims.routes(context=context)),
             (rates.SERVICE, (), rates.routes(context=context)),
             (chainlink.SERVICE, (), chainlink.routes(context=context)),
+            (WALLET, (), Wallets(chain_url=chain_url).routes()),
         ):
             common = [
                 *context.faults.routes(service=service, own_kinds=own_faults),
@@ -219,10 +222,12 @@ def create_sandbox(
     credentials: Credentials | None = None,
     callback_delay_seconds: float = 0.3,
     autopilot: bool = False,
+    chain_url: str = "",
 ) -> Sandbox:
     """Build the services over a state file. clock() gives aware UTC instants.
 
-    product_url is where the hooks are; nothing is called before `start()`.
+    product_url is where the hooks are; nothing is called before `start()`. chain_url is the
+    JSON-RPC of a development chain, for the people's wallets.
     """
     store = Store(path=state_path, schemas=SCHEMAS)
     faults = Faults(store=store)
@@ -238,7 +243,7 @@ def create_sandbox(
         seed=rng_seed,
         slot_seconds=slot_seconds,
     )
-    return Sandbox(context=context, autopilot=autopilot)
+    return Sandbox(context=context, autopilot=autopilot, chain_url=chain_url)
 
 
 def _rules(service: str, routes: Sequence[Route]) -> list[Rule]:

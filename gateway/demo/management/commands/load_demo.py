@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import agents, cards, chain, history, villages
+from gateway.demo import agents, cards, chain, crypto, history, villages
 from gateway.demo.kisima import KISIMA
 from gateway.demo.lofe import LOFE
 
@@ -46,6 +46,7 @@ class Command(BaseCommand):
         chain.begin(sites=sites, tell=self._tell)
         history.make(villages=made, at=at, tell=self._tell)
         chain.finish(sites=sites, tell=self._tell)
+        crypto.give(site=sites[0], tell=self._tell)
         self._tell("ready")
 
     def _tell(self, line: str) -> None:
