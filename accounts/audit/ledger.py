@@ -112,7 +112,7 @@ def accounts_stand_on_their_side(database: BaseDatabaseWrapper) -> Iterator[str]
                 THEN false
             WHEN a.kind = 'pool' AND a.name = 'operator' THEN false
             WHEN a.kind IN ('household_arrears', 'tokens_minted', 'payer_claim', 'treasury',
-                            'crypto_float') THEN a.amount > 0
+                            'crypto_float', 'service_tokens_issued') THEN a.amount > 0
             ELSE a.amount < 0 END
         """,
     )

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import refunds, reversals
 from accounts.ledger import LedgerError
-from accounts.models import Dispute, Payment, Rail, Refund, Reversal
+from accounts.models import Dispute, Payment, Rail, Refund, Reversal, TreasuryConversion
 from accounts.take_backs import NotTaken
 from gateway.providers import disputing, paying, refunding
 from gateway.providers.interface import DisputeAnswer, Movement, ProviderUnavailable
@@ -64,12 +64,13 @@ def waiting(*, rail: Rail) -> QuerySet[StatementRow]:
         state=Payout.State.PAID,
         reconciled_at__isnull=False,
     )
+    converted = TreasuryConversion.objects.filter(rail=rail, reference=OuterRef("reference"))
     won = Dispute.objects.filter(**same, state=Dispute.State.WON)
     return StatementRow.objects.filter(
         Q(~Exists(refund), ~Exists(reversal), kind__in=(Kind.REFUND, Kind.REVERSAL))
         | Q(~Exists(opened), kind=Kind.DISPUTE)
         | Q(~Exists(won), kind=Kind.DISPUTE_WON)
-        | Q(~Exists(paid), kind=Kind.PAYOUT),
+        | Q(~Exists(paid), ~Exists(converted), kind=Kind.PAYOUT),
         rail=rail,
     ).exclude(differences__state__in=RESOLVED)
 
