@@ -24,6 +24,8 @@ from tokens.models import OutboxTransfer, SignedTransfer
 log = structlog.get_logger(__name__)
 
 BUMP_AFTER = timedelta(seconds=30)
+TIP_PATIENCE = timedelta(minutes=2)
+"""Before more is offered only because others offer more: we would outbid ourselves."""
 RETRY_AFTER = timedelta(seconds=10)
 REVERT_PATIENCE = timedelta(minutes=10)
 MOST_IN_FLIGHT = 16
@@ -66,9 +68,10 @@ def sign_next(*, chain: Chain, signer: Signer, at: datetime) -> bool:
 def bump(*, chain: Chain, signer: Signer, underpriced: set[int], at: datetime) -> None:
     """Sign waiting transfers again, with the same nonce and more gas, where theirs is too little.
 
-    Too little: the fee is below what the next block asks for 30 s after the signature, or the node
-    said so (`underpriced`: ids of transfers). Beyond CHAIN_MAX_FEE_GWEI nothing is signed, and an
-    alarm lasts until fees have fallen or the transfers are in a block.
+    Too little: 30 s after the signature the next block asks more, two minutes after it others pay
+    block makers more, or the node said so (`underpriced`: ids of transfers). Beyond
+    CHAIN_MAX_FEE_GWEI nothing is signed, and an alarm lasts until fees have fallen or the
+    transfers are in a block.
     """
     sender = signer.address
     with (
@@ -85,8 +88,7 @@ def bump(*, chain: Chain, signer: Signer, underpriced: set[int], at: datetime) -
         are_beyond = False
         for row in waiting.order_by("nonce").prefetch_related("signed"):
             newest = max(row.signed.all(), key=lambda signed: signed.pk)
-            is_late = at - newest.signed_at >= BUMP_AFTER and _is_too_little(newest, fees)
-            if is_late or row.pk in underpriced:
+            if row.pk in underpriced or _is_too_little(newest, fees=fees, at=at):
                 are_beyond |= not _bump_one(signer=signer, row=row, newest=newest, fees=fees, at=at)
         if are_beyond:
             _raise_fees(sender=sender, fees=fees, at=at)
@@ -283,9 +285,12 @@ def _raise_fees(*, sender: str, fees: Fees, at: datetime) -> None:
     )
 
 
-def _is_too_little(newest: SignedTransfer, fees: Fees) -> bool:
-    asked = fees.base_fee_wei + min(newest.priority_fee_wei, fees.priority_fee_wei)
-    return newest.max_fee_wei < asked or newest.priority_fee_wei < fees.priority_fee_wei
+def _is_too_little(newest: SignedTransfer, *, fees: Fees, at: datetime) -> bool:
+    age = at - newest.signed_at
+    asked = fees.base_fee_wei + newest.priority_fee_wei
+    return (age >= BUMP_AFTER and newest.max_fee_wei < asked) or (
+        age >= TIP_PATIENCE and newest.priority_fee_wei < fees.priority_fee_wei
+    )
 
 
 def _is_beyond(fees: Fees) -> bool:
