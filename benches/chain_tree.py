@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 from unittest.mock import patch
 
@@ -22,58 +22,51 @@ WEI_PER_MILLIWATT_HOUR = 10**12
 MOST_MILLIWATT_HOURS = 4_000_000
 
 
-class Households:
-    """Leaves that follow from the seed alone, made one at a time."""
-
-    def __init__(self, *, count: int, seed: int) -> None:
-        self.count = count
-        self._seed = seed
-
-    def leaves(self) -> Iterator[dict[str, Any]]:
-        """The arguments of each leaf; the reserve, without a wallet, is the last."""
-        rng = Random(self._seed)
-        tokens = 0
-        for _ in range(self.count):
-            milliwatt_hours = rng.randrange(MOST_MILLIWATT_HOURS)
-            mine = milliwatt_hours * WEI_PER_MILLIWATT_HOUR // 2
-            tokens += mine
-            yield {
-                "key": rng.randbytes(32),
-                "wallet": rng.randbytes(20),
-                "milliwatt_hours": milliwatt_hours,
-                "tokens": mine,
-            }
-        yield {"key": rng.randbytes(32), "wallet": b"", "milliwatt_hours": 0, "tokens": tokens}
+def leaves(*, households: int) -> Iterator[dict[str, Any]]:
+    """The arguments of each leaf, the same ones each time; the reserve, without wallet, is last."""
+    rng = Random(1)
+    tokens = 0
+    for _ in range(households):
+        milliwatt_hours = rng.randrange(MOST_MILLIWATT_HOURS)
+        mine = milliwatt_hours * WEI_PER_MILLIWATT_HOUR // 2
+        tokens += mine
+        yield {
+            "key": rng.randbytes(32),
+            "wallet": rng.randbytes(20),
+            "milliwatt_hours": milliwatt_hours,
+            "tokens": mine,
+        }
+    yield {"key": rng.randbytes(32), "wallet": b"", "milliwatt_hours": 0, "tokens": tokens}
 
 
-def build(*, households: int, seed: int, at: int) -> dict[str, Any]:
-    """Build a tree; returns seconds, peak_mb, the root's children, and the proof of one leaf.
+def build(*, households: int) -> dict[str, Any]:
+    """Build a tree; returns what it took, the root's children, and the proof of the first leaf.
 
-    The seconds are those from the leaves' amounts to the root, making up the amounts included.
+    The seconds are those from amounts to root, making up the amounts included.
     """
-    source = Households(count=households, seed=seed)
-    began = perf_counter()
-    tree = sum_tree.Tree(sum_tree.leaf(**leaf) for leaf in source.leaves())
-    seconds = perf_counter() - began
+    began, cpu_before = perf_counter(), process_time()
+    tree = sum_tree.Tree(sum_tree.leaf(**leaf) for leaf in leaves(households=households))
+    seconds, cpu_seconds = perf_counter() - began, process_time() - cpu_before
     peak_mb = _peak_mb()
     left, right = tree.children
-    leaf = next(leaf for place, leaf in enumerate(source.leaves()) if place == at)
+    first = next(leaves(households=households))
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "peak_mb": peak_mb,
         "left": _told(left),
         "right": _told(right),
-        "key": leaf["key"].hex(),
-        "wallet": "0x" + leaf["wallet"].hex(),
-        "milliwatt_hours": leaf["milliwatt_hours"],
-        "tokens": leaf["tokens"],
-        "path": [_told(step) | {"is_left": step.is_left} for step in tree.path(at)],
+        "key": first["key"].hex(),
+        "wallet": "0x" + first["wallet"].hex(),
+        "milliwatt_hours": first["milliwatt_hours"],
+        "tokens": first["tokens"],
+        "path": [_told(step) | {"is_left": step.is_left} for step in tree.path(0)],
     }
 
 
 def hashing(*, households: int) -> dict[str, Any]:
     """Seconds that the same tree takes with SHA-256 (hashlib) and with Keccak (pycryptodome)."""
-    nodes = list(Households(count=households, seed=1).leaves())
+    nodes = list(leaves(households=households))
     seconds = {}
     for name, function in (("sha256", sha256), ("keccak", _keccak)) * 2:
         with patch.object(sum_tree, "sha256", function):
