@@ -127,24 +127,25 @@ def contracts_of(*, site: Site) -> dict[str, Contract]:
     return {contract.kind: contract for contract in found}
 
 
+def of_site(*, site: Site) -> QuerySet[Epoch]:
+    """Return the site's epochs on the settings' chain."""
+    return Epoch.objects.filter(site=site, chain_id=settings.CHAIN_ID)
+
+
 def last_active(*, site: Site) -> Epoch | None:
     """Return the epoch whose root stands on the settings' chain."""
-    return _epochs(site).filter(state=Epoch.State.ACTIVE).order_by("-number").first()
+    return of_site(site=site).filter(state=Epoch.State.ACTIVE).order_by("-number").first()
 
 
 def open_epoch(*, site: Site) -> Epoch | None:
     """Return the epoch that is on its way to the chain."""
-    found = _epochs(site).filter(state__in=Epoch.OPEN)
+    found = of_site(site=site).filter(state__in=Epoch.OPEN)
     return found.select_related("site", "proposal", "activation").first()
 
 
 def wei_per_milliwatt_hour(*, site: Site) -> int:
     """Return w, in wei per milliwatt-hour."""
     return site.impact_token_wei_per_kwh // MILLIWATT_HOURS_PER_KWH
-
-
-def _epochs(site: Site) -> QuerySet[Epoch]:
-    return Epoch.objects.filter(site=site, chain_id=settings.CHAIN_ID)
 
 
 def _locked(site: Site) -> Book:
@@ -162,7 +163,7 @@ def _boundary(*, at: datetime) -> datetime:
 
 def _span_due(site: Site, *, ends_at: datetime) -> tuple[int, int, datetime] | None:
     """Return number, attempt and start of the epoch that is due, or None."""
-    newest = _epochs(site).order_by("-number", "-attempt").first()
+    newest = of_site(site=site).order_by("-number", "-attempt").first()
     if newest is not None and (newest.state in Epoch.OPEN or newest.ends_at >= ends_at):
         return None
     active = last_active(site=site)
@@ -170,7 +171,7 @@ def _span_due(site: Site, *, ends_at: datetime) -> tuple[int, int, datetime] | N
     starts_at = _first_slot(site) if active is None else active.ends_at
     if starts_at is None or starts_at >= ends_at:
         return None
-    return number, _epochs(site).filter(number=number).count() + 1, starts_at
+    return number, of_site(site=site).filter(number=number).count() + 1, starts_at
 
 
 def _first_slot(site: Site) -> datetime | None:

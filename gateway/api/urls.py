@@ -6,6 +6,14 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gateway.api.views.base import nothing_here
+from gateway.api.views.epochs import (
+    EpochDataset,
+    HouseholdProof,
+    LeafProof,
+    SiteContracts,
+    SiteEpoch,
+    SiteEpochs,
+)
 from gateway.api.views.households import HouseholdCharges, HouseholdList, HouseholdView
 from gateway.api.views.sites import (
     SiteList,
@@ -27,9 +35,19 @@ urlpatterns = [
     path("v1/sites/<slug:slug>/readings/", SiteReadings.as_view(), name="readings"),
     path("v1/sites/<slug:slug>/plant/", SitePlant.as_view(), name="plant"),
     path("v1/sites/<slug:slug>/rounds/", SiteRounds.as_view(), name="rounds"),
+    path("v1/sites/<slug:slug>/contracts/", SiteContracts.as_view(), name="contracts"),
+    path("v1/sites/<slug:slug>/epochs/", SiteEpochs.as_view(), name="epochs"),
+    path("v1/sites/<slug:slug>/epochs/<int:number>/", SiteEpoch.as_view(), name="epoch"),
+    path(
+        "v1/sites/<slug:slug>/epochs/<int:number>/dataset/",
+        EpochDataset.as_view(),
+        name="epoch_dataset",
+    ),
+    path("v1/leaves/<str:key>/proof/", LeafProof.as_view(), name="leaf_proof"),
     path("v1/households/", HouseholdList.as_view(), name="households"),
     path("v1/households/<str:code>/", HouseholdView.as_view(), name="household"),
     path("v1/households/<str:code>/charges/", HouseholdCharges.as_view(), name="charges"),
+    path("v1/households/<str:code>/proof/", HouseholdProof.as_view(), name="household_proof"),
     path("v1/households/<str:code>/top-ups/", TopUps.as_view(), name="top_ups"),
     path("v1/households/<str:code>/top-ups/<uuid:uid>/", OneTopUp.as_view(), name="top_up"),
     re_path(r"^.*$", nothing_here),
