@@ -10,11 +10,13 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from gateway.celery import app as celery_app
+from tokens.chain import look
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +37,11 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """/readyz: 200, or 503 with what fails by name. The log has the reasons; this answer is for
     everybody."""
-    checks = {name: _answers(name, check) for name, check in CHECKS.items()}
+    checks = {
+        name: _answers(name, check)
+        for name, check in CHECKS.items()
+        if name != "chain" or settings.CHAIN_RPC_URL
+    }
     failing = [name for name, is_fine in checks.items() if not is_fine]
     return JsonResponse(
         {
@@ -92,9 +98,21 @@ def cached() -> None:
         raise NotReady("cache") from error
 
 
+def chain() -> None:
+    """Read what the worker saw of the chain last: a request waits for no node."""
+    try:
+        seen = look.last()
+    except RedisError as error:
+        raise NotReady("chain") from error
+    trouble = "nobody has looked yet" if seen is None else seen.trouble_now(at=timezone.now())
+    if trouble:
+        raise NotReady(trouble)
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "database": database,
     "broker": broker,
     "cache": cached,
+    "chain": chain,
 }
-"""What the service needs. The chain joins when tokens are on it."""
+"""What the service needs; the chain only where one is set."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
 
 from accounts.models import Notice, Payment, PaymentAttempt, Site
 from gateway.webhooks.models import InboundEvent
@@ -29,6 +31,8 @@ from settlement.models import (
     SettlementBatch,
     SlotTelemetry,
 )
+from tokens.chain import look
+from tokens.models import OutboxTransfer
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +162,39 @@ def _messages(at: datetime) -> Families:
     )
 
 
-_READS: tuple[Callable[[datetime], Families], ...] = (_readings, _ages, _payments, _messages)
+def _chain(at: datetime) -> Families:
+    """What the worker saw of the chain last, and what of ours is not on it yet."""
+    if not settings.CHAIN_RPC_URL:
+        return
+    try:
+        seen = look.last()
+    except RedisError as error:
+        log.warning("no metrics of the chain", error=str(error))
+        seen = None
+    is_well = seen is not None and not seen.trouble_now(at=at)
+    yield _plain("gateway_chain_up", "1 if the chain was well when last looked at", int(is_well))
+    if seen is not None and seen.block_at is not None:
+        yield _plain(
+            "gateway_chain_head_age_seconds", "Age of the newest block", _age(seen.block_at, at)
+        )
+    transfers = GaugeMetricFamily(
+        "gateway_outbox_transfers", "Transfers that are not final yet", labels=["state"]
+    )
+    counted = dict.fromkeys((state.value for state in OutboxTransfer.OPEN), 0) | dict(
+        OutboxTransfer.objects.filter(state__in=OutboxTransfer.OPEN)
+        .order_by()
+        .values_list("state")
+        .annotate(Count("pk"))
+    )
+    for state, count in counted.items():
+        transfers.add_metric([state], count)
+    yield transfers
+
+
+_READS: tuple[Callable[[datetime], Families], ...] = (
+    *(_readings, _ages, _payments, _messages),
+    _chain,
+)
 
 
 def _by_site(name: str, text: str) -> GaugeMetricFamily:

@@ -261,6 +261,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 4.0},
     },
+    "look at the chain": {"task": "tokens.tasks.look_at_chain", "schedule": 10.0},
     "close epochs": {"task": "tokens.tasks.close_epochs", "schedule": 10.0},
     "follow epochs": {"task": "tokens.tasks.follow_epochs", "schedule": 10.0},
 }

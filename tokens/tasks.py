@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tokens import claims, minting, verification, wallets
-from tokens.chain import deposits, outbox
+from tokens.chain import deposits, look, outbox
 from tokens.models import Leaf
 from tokens.voting import rounds
 
@@ -102,3 +102,10 @@ def follow_epochs() -> None:
     """Take open epochs as far as the chain is, one worker a site at a time."""
     if settings.CHAIN_RPC_URL:
         minting.follow_all(at=timezone.now())
+
+
+@shared_task
+def look_at_chain() -> None:
+    """Keep what /readyz and /metrics tell of the chain."""
+    if settings.CHAIN_RPC_URL:
+        look.take(at=timezone.now())

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Operator, Site
 from tokens.chain import client
+from tokens.chain import look as look_at_chain
 from tokens.management.commands.deploy_contracts import deploy, look
 from tokens.models import ChainAsset
 
@@ -47,6 +48,8 @@ def finish(*, sites: Sequence[Site], tell: Tell) -> None:
     )
     if settings.CHAIN_ID == DEV_CHAIN_ID:
         _take_sandbox_money()
+    # So that /readyz knows before the worker has looked for the first time.
+    look_at_chain.take(at=timezone.now())
 
 
 def _take_sandbox_money() -> None:

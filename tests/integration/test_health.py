@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -15,7 +19,10 @@ from pytest_django import DjangoAssertNumQueries
 from accounts import attempts, notices
 from gateway.webhooks.models import InboundEvent
 from settlement import settle
+from tests.chain_node import ChainNode
 from tests.living_village import LivingVillage, live
+from tokens.chain import look, outbox
+from tokens.tasks import look_at_chain
 
 
 @pytest.fixture
@@ -151,3 +158,118 @@ def test_messages_wait_from_the_first_on(kisima: LivingVillage) -> None:
     )
 
     assert _metrics()["gateway_notices_queued"] == before + 1
+
+
+def _seen(*, age: timedelta = timedelta(), **fields: Any) -> None:
+    """Let the last look at the chain be this one."""
+    with mock.patch.object(look, "_asked", lambda *, at: look.Look(looked_at=at, **fields)):
+        look.take(at=timezone.now() - age)
+
+
+@pytest.fixture
+def forgotten(db: None) -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def test_ready_tells_of_the_chain_that_the_worker_looked_at(
+    forgotten: None, chained: ChainNode
+) -> None:
+    look_at_chain()
+
+    response = Client().get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"]["chain"] == "ok"
+
+
+def test_ready_asks_no_node_while_it_answers(forgotten: None, chained: ChainNode) -> None:
+    look_at_chain()
+    chained.pause()
+    try:
+        began = time.monotonic()
+        response = Client().get("/readyz")
+    finally:
+        chained.resume()
+
+    assert response.status_code == 200
+    assert time.monotonic() - began < 2
+
+
+def test_not_ready_until_somebody_has_looked_at_the_chain(
+    forgotten: None, chained: ChainNode
+) -> None:
+    response = Client().get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["failing"] == ["chain"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("CHAIN_RPC_URL", "http://127.0.0.1:9"), ("CHAIN_ID", 5)]
+)
+def test_not_ready_where_the_chain_is_away_or_another(
+    forgotten: None, chained: ChainNode, settings: Any, setting: str, value: Any
+) -> None:
+    setattr(settings, setting, value)
+    look_at_chain()
+
+    response = Client().get("/readyz")
+
+    assert response.json()["failing"] == ["chain"]
+    assert "127.0.0.1" not in response.content.decode()
+
+
+def test_not_ready_where_the_chain_has_stopped(forgotten: None, chained: ChainNode) -> None:
+    newest = int(chained.block()["timestamp"], 16)
+
+    stuck = look.take(at=datetime.fromtimestamp(newest + 301, tz=UTC))
+    going = look.take(at=datetime.fromtimestamp(newest + 299, tz=UTC))
+
+    assert stuck.trouble == "no block for 301 s"
+    assert going.trouble == ""
+
+
+def test_an_old_look_at_the_chain_says_nothing(forgotten: None, settings: Any) -> None:
+    settings.CHAIN_RPC_URL = "http://127.0.0.1:9"
+    _seen(age=timedelta(seconds=30))
+    assert Client().get("/readyz").status_code == 200
+
+    _seen(age=timedelta(seconds=61))
+
+    assert Client().get("/readyz").json()["failing"] == ["chain"]
+
+
+def test_metrics_tell_the_age_of_the_chains_head_and_what_waits(
+    forgotten: None, chained: ChainNode
+) -> None:
+    look_at_chain()
+    outbox.queue(
+        chain_id=chained.chain_id,
+        intent="test:1",
+        to=chained.accounts[4].address,
+        data="0x",
+        at=timezone.now(),
+    )
+
+    found = _metrics()
+
+    assert found["gateway_chain_up"] == 1
+    assert 0 <= found["gateway_chain_head_age_seconds"] < 300
+    assert found['gateway_outbox_transfers{state="queued"}'] == 1
+    assert found['gateway_outbox_transfers{state="signed"}'] == 0
+
+
+def test_metrics_say_that_the_chain_is_away(forgotten: None, settings: Any) -> None:
+    settings.CHAIN_RPC_URL = "http://127.0.0.1:9"
+    look_at_chain()
+
+    found = _metrics()
+
+    assert found["gateway_chain_up"] == 0
+    assert "gateway_chain_head_age_seconds" not in found
+
+
+def test_without_a_chain_nothing_is_told_of_one(db: None) -> None:
+    assert not any(name.startswith("gateway_chain") for name in _metrics())
