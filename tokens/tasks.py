@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from tokens import claims, minting, verification, wallets
+from tokens import claims, minting, payouts_on_chain, verification, wallets
 from tokens.chain import deposits, look, outbox
 from tokens.models import Leaf
 from tokens.voting import rounds
@@ -109,3 +109,10 @@ def look_at_chain() -> None:
     """Keep what /readyz and /metrics tell of the chain."""
     if settings.CHAIN_RPC_URL:
         look.take(at=timezone.now())
+
+
+@shared_task
+def pay_out_on_chain() -> None:
+    """Queue approved payouts in DAI, and settle those whose transfer is final."""
+    if settings.CHAIN_RPC_URL:
+        payouts_on_chain.run(at=timezone.now())

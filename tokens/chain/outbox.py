@@ -137,11 +137,14 @@ def _sign(*, chain: Chain, sender: str, underpriced: set[int], at: datetime) -> 
 
 def _signer_of(address: str) -> Signer:
     """Return the signer of an address among those of the settings."""
-    for setting in filter(None, (settings.CHAIN_POSTER, settings.CHAIN_SWEEPER)):
+    named = (settings.CHAIN_POSTER, settings.CHAIN_SWEEPER, settings.CHAIN_TREASURY_SIGNER)
+    for setting in filter(None, named):
         signer = signers.signer(setting)
         if signer.address == address:
             return signer
-    raise BadSigner("neither CHAIN_POSTER nor CHAIN_SWEEPER has this address")
+    raise BadSigner(
+        "neither CHAIN_POSTER nor CHAIN_SWEEPER nor CHAIN_TREASURY_SIGNER has this address"
+    )
 
 
 def _address(text: str) -> str:
