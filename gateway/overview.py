@@ -10,6 +10,7 @@ from accounts.admin.columns import list_of
 from accounts.admin.scope import visible
 from gateway.providers.models import Difference
 from settlement.admin import overview
+from tokens.models import Deposit, StrayTransfer
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -19,4 +20,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["needs_a_person"].insert(
         1, overview.item("differences to statements", still_open, list_of(Difference))
     )
+    review = visible(request, Deposit).filter(state=Deposit.State.REVIEW)
+    strays = visible(request, StrayTransfer).filter(dismissed_at__isnull=True)
+    context["needs_a_person"][2:2] = [
+        overview.item(
+            "deposits on chain to look at",
+            review,
+            list_of(Deposit, state__exact=Deposit.State.REVIEW),
+        ),
+        overview.item(
+            "tokens that strayed to us", strays, list_of(StrayTransfer, dismissed_at__isempty=1)
+        ),
+    ]
     return context
