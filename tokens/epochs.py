@@ -189,7 +189,7 @@ def _entitlements(site: Site, book: Book, everybody: list[Leaf], *, at: datetime
             "household_id", "amount"
         )
     )
-    of_site = dict(amounts.filter(household__isnull=True).values_list("kind", "amount"))
+    standing = dict(amounts.filter(household__isnull=True).values_list("kind", "amount"))
     vested = _vested(site, at=at)
 
     def owned(leaf: Leaf, ledger_wei: int) -> Owned:
@@ -209,8 +209,8 @@ def _entitlements(site: Site, book: Book, everybody: list[Leaf], *, at: datetime
             if leaf.kind == Kind.DONATION and leaf.donation_id is not None
         ],
         reserve_key=reserve.key,
-        unallocated=owned(unallocated, of_site.get(LedgerAccount.Kind.UNALLOCATED_TOKENS, 0)),
-        donors_pool_wei=of_site.get(LedgerAccount.Kind.DONORS_POOL, 0),
+        unallocated=owned(unallocated, standing.get(LedgerAccount.Kind.UNALLOCATED_TOKENS, 0)),
+        donors_pool_wei=standing.get(LedgerAccount.Kind.DONORS_POOL, 0),
         wei_per_milliwatt_hour=wei_per_milliwatt_hour(site=site),
     )
 

@@ -23,8 +23,8 @@ from tests.living_village import live
 pytestmark = pytest.mark.django_db
 
 EXAMPLES = 6
-OPERATIONS = 12
-KNOWN = {"code": "KIS0001", "slug": "kisima"}
+OPERATIONS = 18
+KNOWN = {"code": "KIS0001", "slug": "kisima", "number": 1}
 
 
 @pytest.fixture
