@@ -135,7 +135,7 @@ def _units(text: str, *, decimals: int) -> int:
     part = "" if match is None else match[2] or ""
     if match is None or len(part) > decimals:
         refuse({"error": f"{text[:40]} is no amount with at most {decimals} decimals."}, status=400)
-    units = int(match[1]) * 10**decimals + int(part.ljust(decimals, "0") or "0")
+    units: int = int(match[1]) * 10**decimals + int(part.ljust(decimals, "0") or "0")
     if not 0 < units < 2**256:
         refuse({"error": "The amount is nothing, or too much."}, status=400)
     return units

@@ -11,7 +11,7 @@ from accounts.models import Alarm
 from tests.chain.deployed import mined
 from tests.deposit_chain import PAYER, WEI, DepositChain, assert_books_hold, lasting, states
 from tests.integration.deposit_fixtures import chain_node, chained, deployed, here
-from tests.lying_node import before
+from tests.twisted_node import before
 from tokens.chain import reorgs, watcher
 from tokens.models import BlockCursor, ChainAsset, Deposit, Outflow, StrayTransfer
 
@@ -90,7 +90,7 @@ def signed(here: DepositChain, fields: dict[str, Any]) -> str:
             "value": 0,
         }
     )
-    return "0x" + made.raw_transaction.hex().removeprefix("0x")
+    return str(made.raw_transaction.to_0x_hex())
 
 
 def test_what_left_and_what_strayed_vanishes_too(here: DepositChain) -> None:

@@ -14,7 +14,7 @@ from accounts.models import Alarm
 from tests.chain.deployed import deploy, sandbox_artifact
 from tests.deposit_chain import WEI, DepositChain, assert_books_hold, lasting, states
 from tests.integration.deposit_fixtures import chain_node, chained, deployed, here
-from tests.lying_node import LyingNode, Refusal, before
+from tests.twisted_node import Refusal, TwistedNode, before
 from tokens.chain import incoming, watcher
 from tokens.chain.client import Chain
 from tokens.models import BlockCursor, Deposit, StrayTransfer
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lying(here: DepositChain, settings: Any) -> Iterator[LyingNode]:
+def lying(here: DepositChain, settings: Any) -> Iterator[TwistedNode]:
     """The service asks a node that may lie; the people pay on the true one."""
     with before(port=here.node.port) as node:
         settings.CHAIN_RPC_URL = node.url
@@ -93,7 +93,7 @@ def test_money_from_one_forwarder_to_another_is_both(here: DepositChain) -> None
 
 
 def test_a_node_that_refuses_large_spans_is_asked_for_smaller_ones_and_grows_again(
-    here: DepositChain, lying: LyingNode
+    here: DepositChain, lying: TwistedNode
 ) -> None:
     here.pay(here.forwarder(), WEI)
     here.node.mine(40)
@@ -118,7 +118,7 @@ def test_a_node_that_refuses_large_spans_is_asked_for_smaller_ones_and_grows_aga
 
 
 def test_a_node_that_refuses_even_one_block_is_an_alarm_and_no_loop(
-    here: DepositChain, lying: LyingNode
+    here: DepositChain, lying: TwistedNode
 ) -> None:
     here.pay(here.forwarder(), WEI)
 
@@ -136,7 +136,7 @@ def test_a_node_that_refuses_even_one_block_is_an_alarm_and_no_loop(
 
 
 def test_a_node_that_goes_away_stops_crediting_with_an_alarm_and_it_resumes(
-    here: DepositChain, lying: LyingNode
+    here: DepositChain, lying: TwistedNode, settings: Any
 ) -> None:
     here.pay(here.forwarder(), WEI)
     here.node.finalize()
@@ -146,15 +146,13 @@ def test_a_node_that_goes_away_stops_crediting_with_an_alarm_and_it_resumes(
     assert len(lasting(Alarm.Kind.CHAIN)) == 2
     assert "is down" in lasting(Alarm.Kind.CHAIN)[0]
     with before(port=here.node.port) as node:
-        from django.conf import settings  # noqa: PLC0415
-
         settings.CHAIN_RPC_URL = node.url
         here.watch()
         assert here.credit() == 1
     assert lasting(Alarm.Kind.CHAIN) == []
 
 
-def test_another_chain_is_not_believed(here: DepositChain, lying: LyingNode) -> None:
+def test_another_chain_is_not_believed(here: DepositChain, lying: TwistedNode) -> None:
     here.pay(here.forwarder(), WEI)
     here.settle()
     here.pay(here.forwarder(), WEI)
@@ -169,7 +167,7 @@ def test_another_chain_is_not_believed(here: DepositChain, lying: LyingNode) -> 
 
 
 def test_logs_that_a_node_leaves_out_stop_crediting_until_it_tells_them(
-    here: DepositChain, lying: LyingNode
+    here: DepositChain, lying: TwistedNode
 ) -> None:
     forwarder = here.forwarder()
     here.pay(forwarder, 5 * WEI)
@@ -192,7 +190,7 @@ def test_logs_that_a_node_leaves_out_stop_crediting_until_it_tells_them(
 
 
 def test_native_money_whose_log_comes_later_is_credited_once(
-    here: DepositChain, lying: LyingNode
+    here: DepositChain, lying: TwistedNode
 ) -> None:
     forwarder = here.deployed_forwarder()
     here.pay_native(forwarder, 3 * WEI)

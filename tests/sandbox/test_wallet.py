@@ -36,13 +36,24 @@ def wallets(chain_node: ChainNode, contracts: dict[str, str], tmp_path: Path) ->
     sandbox.stop()
 
 
+def people(wallets: Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] | None = wallets.get("/wallet/accounts").json
+    assert found is not None
+    return found
+
+
 def person(wallets: Client) -> dict[str, Any]:
-    found: list[dict[str, Any]] = wallets.get("/wallet/accounts").json
-    return found[0]
+    return people(wallets)[0]
+
+
+def posted(wallets: Client, path: str, body: dict[str, str]) -> tuple[int, dict[str, str]]:
+    answer = wallets.post(path, json=body)
+    assert answer.json is not None
+    return answer.status_code, answer.json
 
 
 def test_four_people_hold_coins(wallets: Client, chain_node: ChainNode) -> None:
-    answer = wallets.get("/wallet/accounts").json
+    answer = people(wallets)
     assert [each["address"] for each in answer] == [
         chain_node.accounts[number].address for number in (6, 7, 8, 9)
     ]
@@ -54,11 +65,13 @@ def test_tokens_are_sent_in_their_own_decimals(
 ) -> None:
     sender = person(wallets)["address"]
     for asset, units in (("DAI", 1_250 * 10**15), ("USDC", 1_250_000)):
-        told = wallets.post(
-            f"/wallet/{sender}/send", json={"to": SOMEBODY, "asset": asset, "amount": "1.25"}
+        status, told = posted(
+            wallets,
+            f"/wallet/{sender}/send",
+            {"to": SOMEBODY, "asset": asset, "amount": "1.25"},
         )
-        assert told.status_code == 200
-        receipt = chain_node.receipt(told.json["hash"])
+        assert status == 200
+        receipt = chain_node.receipt(told["hash"])
         assert receipt is not None
         assert int(receipt["logs"][0]["data"], 16) == units
         assert receipt["to"] == contracts[asset].lower()
@@ -76,7 +89,7 @@ def test_the_chains_own_money_is_sent(wallets: Client, chain_node: ChainNode, as
 
 def test_a_message_is_signed_as_wallets_do(wallets: Client) -> None:
     address = person(wallets)["address"]
-    told = wallets.post(f"/wallet/{address.lower()}/sign", json={"message": "Solar é"}).json
+    _, told = posted(wallets, f"/wallet/{address.lower()}/sign", {"message": "Solar é"})
     assert (
         Account.recover_message(encode_defunct(text="Solar é"), signature=told["signature"])
         == address
@@ -96,9 +109,9 @@ def test_a_message_is_signed_as_wallets_do(wallets: Client) -> None:
     ],
 )
 def test_bad_wishes_are_refused(wallets: Client, body: dict[str, str], said: str) -> None:
-    answer = wallets.post(f"/wallet/{person(wallets)['address']}/send", json=body)
-    assert answer.status_code == 400
-    assert said in answer.json["error"]
+    status, told = posted(wallets, f"/wallet/{person(wallets)['address']}/send", body)
+    assert status == 400
+    assert said in told["error"]
 
 
 def test_more_than_a_wallet_holds_is_refused_by_the_chain(wallets: Client) -> None:
