@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
 from tests.chain_node import ChainNode, chain, chain_node, chained, own_chain_node
 from tests.outbox_rig import GWEI, Rig, address, alarms
-from tokens.chain import outbox
+from tokens.chain import outbox, signers
 from tokens.chain.client import ChainLies
+from tokens.chain.envelopes import Unsigned
 from tokens.models import SignedTransfer
 
 __all__ = ["chain_node", "chained", "own_chain_node"]
@@ -232,6 +234,78 @@ def test_a_chain_ahead_of_the_database_holds_the_sender_until_a_person_has_looke
     rig.finish()
     assert (rig.row("pay:2").state, rig.row("pay:2").nonce) == ("final", told)
     assert alarms() == {}
+
+
+def lost(rig: Rig, intent: str) -> str:
+    """Have the chain do what an intent is for, by bytes that the database does not know."""
+    row = rig.row(intent)
+    signed = signers.signer(django_settings.CHAIN_POSTER).sign(
+        transfer=Unsigned(
+            chain_id=row.chain_id,
+            nonce=rig.node.nonce(row.sender),
+            to=row.to_address,
+            value_wei=row.value_wei,
+            data=row.data,
+            gas_limit=row.gas_limit or 21_000,
+            max_fee_wei=900 * GWEI,
+            priority_fee_wei=90 * GWEI,
+        )
+    )
+    rig.chain.send(raw=signed.raw)
+    rig.node.drain()
+    rig.node.finalize()
+    return signed.transfer_hash
+
+
+def test_after_a_restore_what_was_done_is_taken_in_and_not_done_again(rig: Rig) -> None:
+    """The database lacks the nonce and the bytes of what it queued and the chain has done."""
+    sender = rig.node.poster.address
+    rig.pay("pay:1")
+    rig.finish()
+    rig.pay("pay:2", to=2, value_wei=4)
+    done = lost(rig, "pay:2")
+    rig.pay("pay:3", to=3, value_wei=5)
+    rig.advance()
+    assert (rig.row("pay:2").state, rig.row("pay:3").state) == ("queued", "queued")
+    assert f"{done} is pay:2, nonce {rig.node.nonce(sender) - 1}" in resumed(
+        sender, "--adopt", done
+    )
+    resumed(sender, "--yes")
+    rig.finish()
+    rig.finish()
+    assert (rig.row("pay:2").state, rig.row("pay:2").mined_hash) == ("final", done)
+    assert (rig.row("pay:3").state, rig.held(2), rig.held(3)) == ("final", 4, 5)
+    assert alarms() == {}
+
+
+def test_after_a_restore_a_version_with_more_gas_is_taken_in_too(rig: Rig) -> None:
+    sender = rig.node.poster.address
+    rig.node.automine(is_on=False)
+    rig.pay("pay:1", value_wei=3)
+    rig.advance()
+    rig.node.rpc("anvil_dropAllTransactions")
+    rig.node.automine(is_on=True)
+    done = lost(rig, "pay:1")
+    rig.advance()
+    assert len(alarms()) == 1
+    for _ in range(2):
+        assert f"{done} is pay:1" in resumed(sender, "--adopt", done)
+    rig.finish()
+    assert (rig.row("pay:1").state, rig.row("pay:1").mined_hash) == ("final", done)
+    assert (len(rig.versions("pay:1")), rig.held()) == (2, 3)
+    assert alarms() == {}
+
+
+def test_what_does_nothing_that_waits_is_not_taken_in(rig: Rig) -> None:
+    rig.pay("pay:1", value_wei=3)
+    foreign = rig.node.send(sender=rig.node.poster.address, to=address(9), value_wei=3)
+    for transfer_hash, why in (
+        (foreign, "no transfer of ours"),
+        (f"0x{7:064x}", "has no transfer"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            resumed(rig.node.poster.address, "--adopt", transfer_hash)
+    assert (rig.row("pay:1").state, rig.versions("pay:1")) == ("queued", [])
 
 
 def test_what_waits_in_the_pool_and_is_not_ours_holds_the_sender_too(rig: Rig) -> None:

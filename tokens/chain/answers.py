@@ -11,6 +11,8 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
+from tokens.chain import envelopes
+from tokens.chain.envelopes import Signed, Unsigned
 from tokens.chain.rpc import CallReverted, ChainUnavailable, NodeRefused, TransferRefused
 
 HASH_CHARACTERS = 66
@@ -179,6 +181,28 @@ def is_transfer(told: Any, *, transfer_hash: str) -> bool:
     if found != transfer_hash:
         raise ChainUnavailable(f"asked for transfer {transfer_hash}, told {found}")
     return True
+
+
+def signed(told: Any) -> Signed | None:
+    """Return a transfer of type 2 as it was signed; None for other types and access lists."""
+    fields = _Fields(told, what="transfer")
+    if fields["type"] != "0x2" or fields.get("accessList"):
+        return None
+    to = fields["to"]
+    names = ("chainId", "nonce", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
+    number = {name: quantity(fields[name], what=name) for name in (*names, "r", "s")}
+    transfer = Unsigned(
+        chain_id=number["chainId"],
+        nonce=number["nonce"],
+        to="" if to is None else address(to, what="address of a transfer"),
+        value_wei=number["value"],
+        data=_matching(fields["input"], _DATA, "data of a transfer").lower(),
+        gas_limit=number["gas"],
+        max_fee_wei=number["maxFeePerGas"],
+        priority_fee_wei=number["maxPriorityFeePerGas"],
+    )
+    y_parity = quantity(fields.get("yParity") or fields["v"], what="parity")
+    return envelopes.assembled(transfer=transfer, y_parity=y_parity, r=number["r"], s=number["s"])
 
 
 def next_base_fee(told: Any) -> int:

@@ -153,6 +153,19 @@ class Chain:
         told = self._node.ask("eth_getTransactionByHash", [transfer_hash])
         return answers.is_transfer(told, transfer_hash=transfer_hash.lower())
 
+    def raw(self, *, transfer_hash: str) -> str | None:
+        """Return the bytes of a transfer of type 2, put together again from what the node tells.
+
+        They are right if they have that hash. None where the node has none, or another kind.
+        """
+        told = self._node.ask("eth_getTransactionByHash", [transfer_hash])
+        if not answers.is_transfer(told, transfer_hash=transfer_hash.lower()):
+            return None
+        signed = answers.signed(told)
+        if signed is None or signed.transfer_hash != transfer_hash.lower():
+            return None
+        return signed.raw
+
     def send(self, *, raw: str) -> None:
         """Broadcast signed bytes; TransferRefused where the node says no to them."""
         try:

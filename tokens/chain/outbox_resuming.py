@@ -12,7 +12,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import alarms
+from accounts.locks import singleton
 from accounts.models import Alarm
+from tokens.chain import envelopes
 from tokens.chain.client import Chain, ChainLies
 from tokens.chain.outbox_following import (
     check_finalized_stands,
@@ -21,9 +23,13 @@ from tokens.chain.outbox_following import (
     taken_key,
 )
 from tokens.chain.outbox_signing import hold_prefix
-from tokens.models import OutboxTransfer
+from tokens.models import OutboxTransfer, SignedTransfer
 
 log = structlog.get_logger(__name__)
+
+
+class NotOurs(Exception):
+    """A transfer on chain does nothing that one of ours waits to do."""
 
 
 def held_up(*, chain: Chain, sender: str) -> list[str]:
@@ -56,6 +62,55 @@ def accept(*, chain: Chain, sender: str, at: datetime) -> list[str]:
             alarms.clear(key=key, at=at)
     log.warning("a person accepted", sender=sender, reasons=reasons)
     return reasons
+
+
+def adopt(*, chain: Chain, transfer_hash: str, at: datetime) -> OutboxTransfer:
+    """Take in bytes that we signed and lost, as after a restore of the database; NotOurs.
+
+    They must be of a sender, to an address, with the data and the value of a transfer of ours that
+    waits; that one then has their nonce, and is followed as if nothing had happened. Take in the
+    lowest nonce first.
+    """
+    known = SignedTransfer.objects.filter(transfer_hash=transfer_hash.lower()).first()
+    if known is not None:
+        return known.outbox
+    raw = chain.raw(transfer_hash=transfer_hash)
+    if raw is None:
+        raise NotOurs(f"the node has no transfer {transfer_hash} of type 2")
+    said, sender = envelopes.opened(raw=raw)
+    same = OutboxTransfer.objects.filter(
+        chain_id=said.chain_id,
+        sender=sender,
+        to_address=said.to,
+        data=said.data,
+        value_wei=said.value_wei,
+    )
+    with transaction.atomic(), singleton(f"outbox:{chain.chain_id}:{sender}") as is_alone:
+        if not is_alone:
+            raise NotOurs(f"a worker signs for {sender} just now: try again")
+        row = same.filter(state=OutboxTransfer.State.SIGNED, nonce=said.nonce).first()
+        row = row or same.filter(state=OutboxTransfer.State.QUEUED).order_by("id").first()
+        if row is None:
+            raise NotOurs(f"no transfer of ours waits to do what {transfer_hash} did")
+        SignedTransfer.objects.create(
+            outbox=row,
+            transfer_hash=transfer_hash.lower(),
+            raw=raw,
+            max_fee_wei=said.max_fee_wei,
+            priority_fee_wei=said.priority_fee_wei,
+            signed_at=at,
+        )
+        OutboxTransfer.objects.filter(pk=row.pk, state=OutboxTransfer.State.QUEUED).update(
+            state=OutboxTransfer.State.SIGNED,
+            nonce=said.nonce,
+            gas_limit=row.gas_limit or said.gas_limit,
+            failure="",
+            refused_since=None,
+            next_look_at=None,
+        )
+        log.warning("taken in", intent=row.intent, transfer=transfer_hash, nonce=said.nonce)
+    row.refresh_from_db()
+    return row
 
 
 def _open_alarms(chain: Chain, sender: str) -> QuerySet[Alarm]:
