@@ -783,7 +783,9 @@ class Audit:
 
     def _before(self, n: int) -> Dataset:
         """Return the data set of the epoch before, which has to be the one told on chain."""
-        before = self._dataset(n - 1)
+        if n - 1 not in self._datasets:
+            self._datasets[n - 1] = self._read(n - 1)
+        before = self._datasets[n - 1]
         if before.sha256 != self._told(n - 1).dataset_hash:
             raise Untrue(f"the data set of epoch {n - 1} is not the one told on chain")
         if "0x" + before.tree.hash.hex() != self._told(n - 1).root:
