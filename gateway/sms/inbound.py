@@ -14,7 +14,7 @@ from accounts import agents, notices, sites
 from accounts.models import Household, Notice, SmsOptOut
 from accounts.money import minor_per_major
 from accounts.phones import BadPhone, normalise
-from gateway.sms import replies
+from gateway.sms import replies, votes
 from gateway.sms import words as spoken
 from gateway.ussd.actions import start_top_up
 from gateway.ussd.household_facts import NoAccount, PhoneFacts
@@ -220,8 +220,15 @@ def _language(command: spoken.SetLanguage, asked: Asked) -> Reply:
     return "language_set", {}
 
 
-def _vote(_command: spoken.Vote, _asked: Asked) -> Reply:
-    return "vote_not_open", {}
+def _vote(command: spoken.Vote, asked: Asked) -> Reply:
+    return votes.reply(
+        household=asked.household,
+        round_number=command.round_number,
+        options=command.options,
+        phone=asked.phone,
+        key=asked.key,
+        at=asked.at,
+    )
 
 
 ANSWERS: dict[type, Callable[[Any, Asked], Reply]] = {

@@ -214,6 +214,70 @@ class RatePublished(TypedDict):
     day: str
 
 
+class RoundOpened(TypedDict):
+    """A vote is open until the end of day (ISO 8601); title_fr may be empty."""
+
+    round_number: int
+    title: str
+    title_fr: str
+    day: str
+    ussd_code: NotRequired[str]
+
+
+class RoundCounted(TypedDict):
+    """Titles of what was funded, in the order of being chosen, in both languages."""
+
+    round_number: int
+    titles: Sequence[str]
+    titles_fr: Sequence[str]
+
+
+class RoundCancelled(TypedDict):
+    """A vote was ended without a count; news says why."""
+
+    round_number: int
+    news: str
+
+
+class VoteReceived(TypedDict):
+    """A household's vote was taken, or had been taken before."""
+
+    household_code: str
+    round_number: int
+    receipt_code: str
+
+
+class OnBallot(TypedDict):
+    """A project of the open round."""
+
+    number: int
+    title: str
+    title_fr: str
+
+
+class VoteHow(TypedDict):
+    """What can be voted on, and how."""
+
+    round_number: int
+    projects: Sequence[OnBallot]
+
+
+class ProjectNews(TypedDict):
+    """What became of a project that the household voted for, as the operator wrote it."""
+
+    round_number: int
+    title: str
+    title_fr: str
+    news: str
+
+
+class ProposalMade(TypedDict):
+    """Somebody proposed a project in the household's name."""
+
+    household_code: str
+    title: str
+
+
 class WhichAccount(TypedDict):
     """Several households share the phone; their codes, at least one."""
 

@@ -37,13 +37,13 @@ from gateway.sms.params import (
     WalletComing,
     WhichAccount,
 )
+from gateway.sms.voice import TWO_PARTS_SEPTETS, Voice
+from gateway.sms.vote_texts import VOTE_KINDS, VOTE_LIMITS
 from gateway.texts import numbers
 from gateway.texts.fit import Line, fit
-from gateway.texts.languages import Language, language_of
+from gateway.texts.languages import language_of
 from gateway.texts.sms import SMS
 
-# Two parts of 153 septets each.
-_TWO_PARTS_SEPTETS: Final = 306
 _MAX_TYPED_CHARACTERS: Final = 12
 
 
@@ -51,39 +51,7 @@ class UnknownKind(ValueError):
     """No message of this kind exists."""
 
 
-class _Voice:
-    """One language: sentences and numbers."""
-
-    def __init__(self, language: Language) -> None:
-        self.language: Final = language
-
-    def line(self, key: str, *, rank: int = 0, **values: object) -> Line:
-        return Line(SMS.say(self.language, key, **values), rank=rank)
-
-    def money(self, minor: int, currency: str) -> str:
-        return numbers.money(minor, currency, language=self.language)
-
-    def paid(self, minor: int, currency: str) -> str:
-        return numbers.money(minor, currency, language=self.language, exact=True)
-
-    def kwh(self, energy_milliwatt_hours: int) -> str:
-        return numbers.kwh(energy_milliwatt_hours, language=self.language)
-
-    def lasts(self, params: Mapping[str, Any], *, rank: int) -> list[Line]:
-        """How far the funds go: days if the recent use is known, and kWh."""
-        days, energy = params.get("days_left"), params.get("energy_milliwatt_hours")
-        if energy is None:
-            return []
-        kwh = self.kwh(energy)
-        if days is None:
-            return [self.line("lasts_energy", rank=rank, kwh=kwh)]
-        if days < 2:
-            return [self.line("lasts_one" if days else "lasts_none", rank=rank, kwh=kwh)]
-        told = numbers.whole(days, language=self.language)
-        return [self.line("lasts", rank=rank, days=told, kwh=kwh)]
-
-
-def _top_up_credited(voice: _Voice, params: TopUpCredited) -> list[Line]:
+def _top_up_credited(voice: Voice, params: TopUpCredited) -> list[Line]:
     currency = params["currency"]
     lines = [
         voice.line(
@@ -96,7 +64,7 @@ def _top_up_credited(voice: _Voice, params: TopUpCredited) -> list[Line]:
     return lines + _after_credit(voice, params)
 
 
-def _deposit_credited(voice: _Voice, params: DepositCredited) -> list[Line]:
+def _deposit_credited(voice: Voice, params: DepositCredited) -> list[Line]:
     units = numbers.crypto(
         params["asset_units"], decimals=params["asset_decimals"], language=voice.language
     )
@@ -110,7 +78,7 @@ def _deposit_credited(voice: _Voice, params: DepositCredited) -> list[Line]:
     return [received, *_after_credit(voice, params)]
 
 
-def _after_credit(voice: _Voice, params: TopUpCredited | DepositCredited) -> list[Line]:
+def _after_credit(voice: Voice, params: TopUpCredited | DepositCredited) -> list[Line]:
     """What became of a credit: arrears, funds, and how far they go."""
     lines, currency = [], params["currency"]
     if taken_minor := params.get("arrears_taken_minor", 0):
@@ -120,8 +88,8 @@ def _after_credit(voice: _Voice, params: TopUpCredited | DepositCredited) -> lis
     return lines + voice.lasts(params, rank=2)
 
 
-def _payment_taken(key: str) -> Callable[[_Voice, PaymentTaken], list[Line]]:
-    def lines(voice: _Voice, params: PaymentTaken) -> list[Line]:
+def _payment_taken(key: str) -> Callable[[Voice, PaymentTaken], list[Line]]:
+    def lines(voice: Voice, params: PaymentTaken) -> list[Line]:
         currency = params["currency"]
         amount = voice.paid(params["amount_minor"], currency)
         return [
@@ -134,7 +102,7 @@ def _payment_taken(key: str) -> Callable[[_Voice, PaymentTaken], list[Line]]:
     return lines
 
 
-def _low_funds(voice: _Voice, params: LowFunds) -> list[Line]:
+def _low_funds(voice: Voice, params: LowFunds) -> list[Line]:
     funds = voice.money(params["funds_minor"], params["currency"])
     lines = [voice.line("low", code=params["household_code"], funds=funds)]
     lines += voice.lasts(params, rank=1)
@@ -143,7 +111,7 @@ def _low_funds(voice: _Voice, params: LowFunds) -> list[Line]:
     return lines
 
 
-def _top_up_failed(voice: _Voice, params: TopUpFailed) -> list[Line]:
+def _top_up_failed(voice: Voice, params: TopUpFailed) -> list[Line]:
     reason = params["reason"] if params["reason"] in FAILURE_REASONS else "other"
     lines = [
         voice.line(
@@ -158,7 +126,7 @@ def _top_up_failed(voice: _Voice, params: TopUpFailed) -> list[Line]:
     return lines
 
 
-def _top_up_in_suspense(voice: _Voice, params: TopUpInSuspense) -> list[Line]:
+def _top_up_in_suspense(voice: Voice, params: TopUpInSuspense) -> list[Line]:
     lines = [
         voice.line(
             "suspense",
@@ -172,7 +140,7 @@ def _top_up_in_suspense(voice: _Voice, params: TopUpInSuspense) -> list[Line]:
     return [*lines, voice.line("suspense_operator", rank=1)]
 
 
-def _balance_reply(voice: _Voice, params: BalanceReply) -> list[Line]:
+def _balance_reply(voice: Voice, params: BalanceReply) -> list[Line]:
     currency = params["currency"]
     funds = voice.money(params["funds_minor"], currency)
     lines = [voice.line("code_balance", code=params["household_code"], funds=funds)]
@@ -186,7 +154,7 @@ def _balance_reply(voice: _Voice, params: BalanceReply) -> list[Line]:
     return [*lines, voice.line("dai", rank=4, dai=dai)]
 
 
-def _usage_reply(voice: _Voice, params: UsageReply) -> list[Line]:
+def _usage_reply(voice: Voice, params: UsageReply) -> list[Line]:
     lines = [voice.line("usage", code=params["household_code"])]
     periods = params["periods"]
     for number, period in enumerate(periods, start=1):
@@ -203,7 +171,7 @@ def _usage_reply(voice: _Voice, params: UsageReply) -> list[Line]:
     return lines
 
 
-def _help_reply(voice: _Voice, params: HelpReply) -> list[Line]:
+def _help_reply(voice: Voice, params: HelpReply) -> list[Line]:
     lines = [voice.line("help")]
     if ussd_code := params.get("ussd_code"):
         lines.append(voice.line("help_dial", rank=1, ussd_code=ussd_code))
@@ -212,7 +180,7 @@ def _help_reply(voice: _Voice, params: HelpReply) -> list[Line]:
     return lines
 
 
-def _last_payments_reply(voice: _Voice, params: LastPaymentsReply) -> list[Line]:
+def _last_payments_reply(voice: Voice, params: LastPaymentsReply) -> list[Line]:
     payments = params["payments"][:3]
     if not payments:
         return [voice.line("no_payments", code=params["household_code"])]
@@ -230,7 +198,7 @@ def _last_payments_reply(voice: _Voice, params: LastPaymentsReply) -> list[Line]
     return lines
 
 
-def _fiscal_receipt_reply(voice: _Voice, params: FiscalReceiptReply) -> list[Line]:
+def _fiscal_receipt_reply(voice: Voice, params: FiscalReceiptReply) -> list[Line]:
     code = params["household_code"]
     if params["number"] is None:
         return [voice.line("no_receipt", code=code)]
@@ -269,12 +237,12 @@ def _fiscal_receipt_reply(voice: _Voice, params: FiscalReceiptReply) -> list[Lin
     return lines
 
 
-def _top_up_prompt_sent(voice: _Voice, params: TopUpPromptSent) -> list[Line]:
+def _top_up_prompt_sent(voice: Voice, params: TopUpPromptSent) -> list[Line]:
     amount = voice.paid(params["amount_minor"], params["currency"])
     return [voice.line("prompt_sent", code=params["household_code"], amount=amount)]
 
 
-def _rate_compensation(voice: _Voice, params: RateCompensation) -> list[Line]:
+def _rate_compensation(voice: Voice, params: RateCompensation) -> list[Line]:
     funds = voice.money(params["funds_minor"], params["currency"])
     lines = [voice.line("rate", code=params["household_code"], funds=funds)]
     if arrears_minor := params.get("arrears_minor", 0):
@@ -283,7 +251,7 @@ def _rate_compensation(voice: _Voice, params: RateCompensation) -> list[Line]:
     return lines
 
 
-def _rate_published(voice: _Voice, params: RatePublished) -> list[Line]:
+def _rate_published(voice: Voice, params: RatePublished) -> list[Line]:
     year, month, day = params["day"].split("-")
     rate = numbers.rate(
         Fraction(params["local_per_dai"]), params["currency"], language=voice.language
@@ -292,18 +260,18 @@ def _rate_published(voice: _Voice, params: RatePublished) -> list[Line]:
     return [voice.line("rate_published", day=f"{day}/{month}/{year}", rate=rate, code=code)]
 
 
-def _which_account(voice: _Voice, params: WhichAccount) -> list[Line]:
+def _which_account(voice: Voice, params: WhichAccount) -> list[Line]:
     codes = params["household_codes"][:5]
     return [voice.line("which_account", codes=", ".join(codes), code=codes[0])]
 
 
-def _not_registered(voice: _Voice, params: NotRegistered) -> list[Line]:
+def _not_registered(voice: Voice, params: NotRegistered) -> list[Line]:
     if phone := params.get("help_phone"):
         return [voice.line("unregistered_call", phone=phone)]
     return [voice.line("unregistered")]
 
 
-def _amount_wrong(voice: _Voice, params: AmountWrong) -> list[Line]:
+def _amount_wrong(voice: Voice, params: AmountWrong) -> list[Line]:
     currency = params["currency"]
     least, most = params["min_top_up_minor"], params["max_top_up_minor"]
     example = -(-least // 10 ** numbers.exponent(currency))
@@ -317,7 +285,7 @@ def _amount_wrong(voice: _Voice, params: AmountWrong) -> list[Line]:
     ]
 
 
-def _pay_by_paybill(voice: _Voice, params: PayByPaybill) -> list[Line]:
+def _pay_by_paybill(voice: Voice, params: PayByPaybill) -> list[Line]:
     code, number = params["household_code"], params.get("business_number")
     if not number:
         return [voice.line("no_paybill", code=code)]
@@ -325,7 +293,7 @@ def _pay_by_paybill(voice: _Voice, params: PayByPaybill) -> list[Line]:
     return [voice.line("paybill", code=code, service=service, number=number)]
 
 
-def _agent_took_cash(voice: _Voice, params: AgentTookCash) -> list[Line]:
+def _agent_took_cash(voice: Voice, params: AgentTookCash) -> list[Line]:
     currency = params["currency"]
     taken = voice.line(
         "cash_taken",
@@ -337,25 +305,25 @@ def _agent_took_cash(voice: _Voice, params: AgentTookCash) -> list[Line]:
     return [taken, voice.line("float_left", rank=1, left=left)]
 
 
-def _float_reply(voice: _Voice, params: FloatReply) -> list[Line]:
+def _float_reply(voice: Voice, params: FloatReply) -> list[Line]:
     left = voice.paid(params["float_minor"], params["currency"])
     return [voice.line("float", code=params["agent_code"], left=left)]
 
 
-def _proof_reply(voice: _Voice, params: ProofReply) -> list[Line]:
+def _proof_reply(voice: Voice, params: ProofReply) -> list[Line]:
     # The link stands before the last sentence: a full stop behind it would become a part of it.
     link = voice.line("proof", code=params["household_code"], url=params["proof_url"])
     return [link, voice.line("proof_secret")]
 
 
-def _about_household(key: str) -> Callable[[_Voice, AboutHousehold], list[Line]]:
-    def lines(voice: _Voice, params: AboutHousehold) -> list[Line]:
+def _about_household(key: str) -> Callable[[Voice, AboutHousehold], list[Line]]:
+    def lines(voice: Voice, params: AboutHousehold) -> list[Line]:
         return [voice.line(key, code=params["household_code"])]
 
     return lines
 
 
-def _wallet_coming(voice: _Voice, params: WalletComing) -> list[Line]:
+def _wallet_coming(voice: Voice, params: WalletComing) -> list[Line]:
     year, month, day = params["day"].split("-")
     code, wallet = params["household_code"], params["wallet"]
     short = f"{wallet[:6]}..{wallet[-4:]}"
@@ -363,14 +331,14 @@ def _wallet_coming(voice: _Voice, params: WalletComing) -> list[Line]:
     return [coming, voice.line("wallet_not_you", code=code)]
 
 
-def _one_sentence(key: str) -> Callable[[_Voice, Nothing], list[Line]]:
-    def lines(voice: _Voice, params: Nothing) -> list[Line]:
+def _one_sentence(key: str) -> Callable[[Voice, Nothing], list[Line]]:
+    def lines(voice: Voice, params: Nothing) -> list[Line]:
         return [voice.line(key)]
 
     return lines
 
 
-_KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
+_KINDS: Final[dict[str, Callable[[Voice, Any], list[Line]]]] = {
     "top_up_credited": _top_up_credited,
     "deposit_credited": _deposit_credited,
     "payment_refunded": _payment_taken("refunded"),
@@ -401,14 +369,16 @@ _KINDS: Final[dict[str, Callable[[_Voice, Any], list[Line]]]] = {
     "wallet_coming": _wallet_coming,
     "wallet_refused": _about_household("wallet_refused"),
     "wallet_none": _about_household("wallet_none"),
+    **VOTE_KINDS,
     "stopped": _one_sentence("stopped"),
     "started": _one_sentence("started"),
 }
 KINDS: Final = tuple(_KINDS)
 
 LIMITS_SEPTETS: Final = {
-    "help_reply": _TWO_PARTS_SEPTETS,
-    "fiscal_receipt_reply": _TWO_PARTS_SEPTETS,
+    "help_reply": TWO_PARTS_SEPTETS,
+    "fiscal_receipt_reply": TWO_PARTS_SEPTETS,
+    **VOTE_LIMITS,
 }
 
 
@@ -419,6 +389,6 @@ def render(kind: str, params: Mapping[str, Any], language: str) -> str:
     limit = LIMITS_SEPTETS.get(kind, SINGLE_SEPTETS)
     lines = [
         Line(text=to_gsm7(line.text), rank=line.rank, short=to_gsm7(line.short))
-        for line in _KINDS[kind](_Voice(language_of(language)), params)
+        for line in _KINDS[kind](Voice(language_of(language)), params)
     ]
     return cut(fit(lines, at_most_septets=limit, joiner=" "), at_most_septets=limit)

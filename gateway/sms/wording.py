@@ -153,6 +153,10 @@ def _rate_published(notice: Notice, at: datetime) -> dict[str, Any]:
     }
 
 
+def _round_opened(notice: Notice, _at: datetime) -> dict[str, Any]:
+    return {**notice.params, "ussd_code": settings.USSD_CODE}
+
+
 FILLERS: dict[str, Callable[[Notice, datetime], dict[str, Any]]] = {
     "top_up_credited": _top_up_credited,
     "deposit_credited": _deposit_credited,
@@ -163,4 +167,5 @@ FILLERS: dict[str, Callable[[Notice, datetime], dict[str, Any]]] = {
     "top_up_in_suspense": _top_up_in_suspense,
     "rate_compensation": _rate_compensation,
     "rate_published": _rate_published,
+    "round_opened": _round_opened,
 }

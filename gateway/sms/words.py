@@ -42,10 +42,13 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """VOTE <round> <option> [code]; None for what is missing."""
+    """VOTE <round> <option> [more options] [code]; None or empty for what is missing.
+
+    Options are projects' numbers, which have one digit: 13 is 1 and 3, as on the USSD screen.
+    """
 
     round_number: int | None
-    option_number: int | None
+    options: frozenset[int] = frozenset()
     household_code: str = ""
 
 
@@ -231,8 +234,14 @@ def _language(rest: str) -> Language | None:
 
 
 def _vote(rest: str, code: str) -> Vote:
-    numbers: list[int | None] = [*_numbers(rest), None, None]
-    return Vote(round_number=numbers[0], option_number=numbers[1], household_code=code)
+    # "1, 4" and "1,4" are two choices; what else has a comma is an amount or a slip.
+    numbers = _numbers(re.sub(r"\b([0-9]),(?= |[0-9]\b)", r"\1 ", rest))
+    digits = "".join(str(number) for number in numbers[1:])
+    return Vote(
+        round_number=numbers[0] if numbers else None,
+        options=frozenset(int(digit) for digit in digits),
+        household_code=code,
+    )
 
 
 def _top_up(rest: str, code: str) -> TopUp:

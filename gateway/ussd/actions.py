@@ -10,8 +10,8 @@ from django.db import transaction
 from accounts import attempts, pins, rails, sites
 from accounts.models import Household, PaymentAttempt
 from gateway.providers.tasks import submit_attempt
-from gateway.ussd import agent_actions, pin_tries
-from gateway.ussd.effects import ChangePin, Effect, SetLanguage, StartTopUp, TakeCash
+from gateway.ussd import agent_actions, pin_tries, vote_actions
+from gateway.ussd.effects import CastVote, ChangePin, Effect, SetLanguage, StartTopUp, TakeCash
 from gateway.ussd.engine import Refusal
 from gateway.ussd.page import Page
 
@@ -26,6 +26,10 @@ def carry_out(*, effect: Effect, phone: str, key: str, at: datetime) -> Refusal 
     if isinstance(effect, TakeCash):
         return agent_actions.take_cash(effect=effect, phone=phone, key=key, at=at)
     household = Household.objects.get(code=effect.household_code)
+    if isinstance(effect, CastVote):
+        return vote_actions.cast_vote(
+            household=household, effect=effect, phone=phone, key=key, at=at
+        )
     if isinstance(effect, StartTopUp):
         return start_top_up(
             household=household, phone=phone, amount_minor=effect.amount_minor, key=key, at=at

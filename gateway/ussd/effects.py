@@ -51,4 +51,21 @@ class TakeCash:
         return f"TakeCash({self.household_code!r}, {self.amount_minor} {self.currency}, pin=****)"
 
 
-Effect = StartTopUp | SetLanguage | ChangePin | TakeCash
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """Check the household's PIN and cast its vote for projects (numbers) of its site's round.
+
+    The answer is told in `language`, as the receipt is made when the vote is cast.
+    """
+
+    household_code: str
+    round_number: int
+    numbers: tuple[int, ...]
+    language: Language
+    pin: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"CastVote({self.household_code!r}, round {self.round_number}, pin=****)"
+
+
+Effect = StartTopUp | SetLanguage | ChangePin | TakeCash | CastVote

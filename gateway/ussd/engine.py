@@ -27,7 +27,14 @@ MAX_HOPS: Final = 20
 MAX_WRONG_TRIES: Final = 3
 
 Refusal = Literal[
-    "wrong_pin", "pin_locked", "prompt_open", "try_later", "cash_wrong_pin", "cash_not_booked"
+    "wrong_pin",
+    "pin_locked",
+    "prompt_open",
+    "try_later",
+    "cash_wrong_pin",
+    "cash_not_booked",
+    "vote_wrong_pin",
+    "vote_closed",
 ]
 
 

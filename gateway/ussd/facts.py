@@ -188,6 +188,30 @@ class AgentFacts:
     is_open: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectFacts:
+    """A project on the ballot; title_fr may be empty, cost_minor None without a site rate."""
+
+    number: int
+    title: str
+    title_fr: str
+    cost_minor: int | None
+
+    def title_in(self, language: str) -> str:
+        """Its title as a household reads it."""
+        return self.title_fr if language == "fr" and self.title_fr else self.title
+
+
+@dataclass(frozen=True, slots=True)
+class VoteFacts:
+    """The open round of a household's site; receipt_code is empty until the household voted."""
+
+    round_number: int
+    projects: Sequence[ProjectFacts]
+    currency: str
+    receipt_code: str = ""
+
+
 class Facts(Protocol):
     """Loads what a screen asks for; codes come from `households` of the same session."""
 
@@ -214,6 +238,9 @@ class Facts(Protocol):
 
     def last_receipt(self, household_code: str) -> ReceiptFacts | None:
         """The newest fiscal receipt or credit note of one household."""
+
+    def vote(self, household_code: str) -> VoteFacts | None:
+        """The open round at one household's site, if there is one."""
 
     @property
     def agent_code(self) -> str:

@@ -18,6 +18,7 @@ from accounts import agents, crediting
 from accounts.models import Agent
 from accounts.rails import PROMPTING
 from gateway.providers.registry import is_set_up
+from gateway.ussd import vote_facts
 from gateway.ussd.facts import (
     AccountFacts,
     AgentFacts,
@@ -29,6 +30,7 @@ from gateway.ussd.facts import (
     TaxFacts,
     UsageFacts,
     UseFacts,
+    VoteFacts,
 )
 
 DIALLED = """
@@ -262,6 +264,16 @@ class PhoneFacts:
             device_number=device_number,
             signature=signature,
         )
+
+    def vote(self, household_code: str) -> VoteFacts | None:
+        """The open round at the household's site, asked for once a hop."""
+        if household_code not in self._votes:
+            self._votes[household_code] = vote_facts.load(code=household_code, at=self.at)
+        return self._votes[household_code]
+
+    @cached_property
+    def _votes(self) -> dict[str, VoteFacts | None]:
+        return {}
 
     @cached_property
     def _agent(self) -> Agent:

@@ -19,8 +19,9 @@ class State:
     """One session after `hops` inputs.
 
     screen is the one shown; hops also the index of the next input in the cumulative text;
-    old_pin_hop, new_pin_hop and agent_pin_hop say at which hop a PIN was typed, never which;
-    agent_code names the agent who works from this phone, payee_code whom they take cash for.
+    old_pin_hop, new_pin_hop, agent_pin_hop and vote_pin_hop say at which hop a PIN was typed, never
+    which; agent_code names the agent who works from this phone, payee_code whom they take cash for;
+    choices are digits, each the number of a project that is voted for.
     """
 
     screen: str
@@ -35,6 +36,10 @@ class State:
     agent_code: str = ""
     payee_code: str = ""
     agent_pin_hop: int | None = None
+    round_number: int = 0
+    projects_page: int = 0
+    choices: str = ""
+    vote_pin_hop: int | None = None
     wrong_tries: int = 0
     hops: int = 0
     ended: bool = False

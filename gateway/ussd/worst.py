@@ -15,10 +15,12 @@ from gateway.ussd.facts import (
     HouseholdFacts,
     PaybillFacts,
     PaymentFacts,
+    ProjectFacts,
     ReceiptFacts,
     TaxFacts,
     UsageFacts,
     UseFacts,
+    VoteFacts,
 )
 from gateway.ussd.state import State
 
@@ -31,6 +33,7 @@ _LOCAL_PER_DAI: Final = {"KES": Fraction(100), "XOF": Fraction(600)}
 _AGENT: Final = "LONGAGENT001"
 # As long as an account reference of M-Pesa may be.
 _CODE: Final = "LONG00000001"
+_TITLE: Final = "A second pump for the well at the school"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,19 @@ class WorstFacts:
             signature="ABCDEFGHIJKLMNOP" * 4,
         )
 
+    def vote(self, household_code: str) -> VoteFacts | None:
+        """Eight projects with the longest titles, at a thousand million each."""
+        minor = _LOCAL_UNITS * 10 ** exponent(self.currency)
+        return VoteFacts(
+            round_number=999,
+            currency=self.currency,
+            receipt_code="WWWWWWWWWW",
+            projects=[
+                ProjectFacts(number=n, title=_TITLE, title_fr=_TITLE, cost_minor=minor)
+                for n in range(1, 9)
+            ],
+        )
+
     @property
     def agent_code(self) -> str:
         """Somebody with a long code works from this phone."""
@@ -159,4 +175,7 @@ def worst_state(*, screen: str, currency: str, language: Language) -> State:
         agent_code=_AGENT,
         payee_code=_CODE,
         agent_pin_hop=1,
+        round_number=999,
+        choices="12345678",
+        vote_pin_hop=1,
     )

@@ -68,6 +68,17 @@ USUAL: dict[str, Any] = {
     "url": "https://example.org/receipts/1/",
     "proof_url": "https://solar.example.org/proof/" + "a1" * 32 + "/?c=0123456789",
     "wallet": "0x976EA74026E726554dB657fA54763abd0C3a0aa9",
+    "round_number": 2,
+    "title": "Dry season",
+    "title_fr": "Saison sèche",
+    "receipt_code": "7KQ2MX9RTB",
+    "titles": ["Well pump", "School lamps"],
+    "titles_fr": ["Pompe du puits", "Lampes de l'école"],
+    "projects": [
+        {"number": 1, "title": "Well pump", "title_fr": "Pompe du puits"},
+        {"number": 2, "title": "School lamps", "title_fr": ""},
+    ],
+    "news": "The pump runs since Monday.",
 }
 HUGE = 10**9 * 100
 WORST: dict[str, Any] = {
@@ -116,6 +127,14 @@ WORST: dict[str, Any] = {
     "signature": "ABCDEFGHIJKLMNOP" * 4,
     "url": "https://example.org/" + "x" * 180,
     "proof_url": "https://solar.my-company.example/proof/" + "a1" * 32 + "/?c=0123456789",
+    "round_number": 32_767,
+    "title": "A second pump for the well at the school",
+    "title_fr": "Une deuxième pompe pour le puits d'école",
+    "titles": ["A second pump for the well at the school"] * 8,
+    "titles_fr": ["Une deuxième pompe pour le puits d'école"] * 8,
+    "projects": [{"number": 8, "title": "A second pump for the well at the school", "title_fr": ""}]
+    * 8,
+    "news": "The land of the well is not ours, says the county, " * 2 + "as we heard, alas",
 }
 TWO_PARTS = {"fiscal_receipt_reply"}
 
@@ -138,6 +157,29 @@ def test_no_message_was_cut_in_the_middle_of_a_sentence(kind: str, language: str
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_usual_message_loses_nothing_and_costs_one_sms(kind: str, language: str) -> None:
     assert segments(render(kind, USUAL, language)) == (2 if kind in TWO_PARTS else 1)
+
+
+def test_messages_of_votes_say_what_to_do_and_never_what_was_chosen() -> None:
+    assert render("round_opened", USUAL, "en") == (
+        "Vote 2 is open until 22/11: Dry season. Dial *384*4826# and choose 4. "
+        "Or send VOTE 2 to see the projects."
+    )
+    assert render("round_opened", USUAL, "fr").startswith(
+        "Le vote 2 est ouvert au 22/11 : Saison sèche."
+    )
+    assert render("vote_received", USUAL, "en") == (
+        "KIS0001 has voted in vote 2. Receipt 7KQ2MX9RTB. It is published without a name."
+    )
+    assert render("vote_how", USUAL, "fr") == (
+        "Vote 2 : 1 Pompe du puits, 2 School lamps. "
+        "Envoyez VOTE 2 et les numéros choisis, par ex. VOTE 2 1."
+    )
+    assert render("round_counted", {**USUAL, "titles": []}, "en") == (
+        "Vote 2 is counted. No project got money."
+    )
+    assert render("project_news", {**USUAL, "news": "The pump runs"}, "sw") == (
+        "Dry season (kura 2): The pump runs."
+    )
 
 
 def test_a_receipt_tells_amount_receipt_arrears_funds_and_days() -> None:

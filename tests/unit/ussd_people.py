@@ -16,6 +16,7 @@ from gateway.ussd.facts import (
     TaxFacts,
     UsageFacts,
     UseFacts,
+    VoteFacts,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -91,6 +92,7 @@ class People:
     receipt: ReceiptFacts | None = None
     works_for: AgentFacts | None = None
     payees: Sequence[str] = ("KIS0001", "KIS0002")
+    open_vote: VoteFacts | None = None
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -121,6 +123,10 @@ class People:
     def last_receipt(self, household_code: str) -> ReceiptFacts | None:
         self.asked.append("last_receipt")
         return self.receipt
+
+    def vote(self, household_code: str) -> VoteFacts | None:
+        self.asked.append("vote")
+        return self.open_vote
 
     @property
     def agent_code(self) -> str:

@@ -13,7 +13,7 @@ from accounts import ledger, notices
 from accounts.ledger import Leg
 from accounts.models import Donor, Household, User
 from settlement import service_tokens
-from settlement.models import Payee, ServiceToken
+from settlement.models import Payee, Payout, ServiceToken
 from tokens.models import Proposal, Round
 from tokens.voting import telling, voters
 from tokens.voting.refusals import Refused
@@ -123,10 +123,7 @@ def veto(*, proposal: Proposal, reason: str, by: User, at: datetime) -> Proposal
             book_id=round_.site.book.pk,
             kind="grant_veto",
             key=f"veto:{stored.uid}",
-            legs=[
-                Leg(kind="grant_reserved", amount=-stored.cost_wei),
-                Leg(kind="pool", name="grant", amount=stored.cost_wei),
-            ],
+            legs=_to_pool(stored.cost_wei),
             occurred_at=at,
             at=at,
         )
@@ -168,6 +165,30 @@ def award(
         )
 
 
+def give_back_rest(*, proposal: Proposal, at: datetime) -> int:
+    """Return to the grant pool what a paid project did not take of its reserve, in wei; once.
+
+    Local money is paid in whole steps of a rail. One entry: grant_reserved -x, pool grant +x.
+    """
+    with transaction.atomic():
+        ledger.lock(book_id=proposal.round.site.book.pk)
+        token = service_token(proposal=proposal)
+        if token is None or token.state != ServiceToken.State.BURNED:
+            return 0
+        paid = token.payouts.get(state=Payout.State.PAID)
+        rest_wei = proposal.cost_wei - paid.amount_wei
+        if rest_wei > 0:
+            ledger.post(
+                book_id=proposal.round.site.book.pk,
+                kind="grant_rest",
+                key=rest_key(proposal=proposal),
+                legs=_to_pool(rest_wei),
+                occurred_at=at,
+                at=at,
+            )
+        return rest_wei
+
+
 def tell(*, proposal: Proposal, text: str, at: datetime) -> Proposal:
     """Publish what became of a funded or vetoed project and tell its voters. Raises Refused."""
     with transaction.atomic():
@@ -185,6 +206,11 @@ def tell(*, proposal: Proposal, text: str, at: datetime) -> Proposal:
 def subject(*, proposal: Proposal) -> str:
     """Return what the service token of a project is for."""
     return f"proposal:{proposal.uid}"
+
+
+def rest_key(*, proposal: Proposal) -> str:
+    """Return the key of the entry that gives back what paying it left."""
+    return f"grant_rest:{proposal.uid}"
 
 
 def service_token(*, proposal: Proposal) -> ServiceToken | None:
@@ -205,6 +231,13 @@ def _locked(proposal: Proposal) -> tuple[Proposal, Round]:
     round_ = locked(round_=proposal.round)
     stored = Proposal.objects.select_for_update(of=("self",)).select_related("payee")
     return stored.get(pk=proposal.pk), round_
+
+
+def _to_pool(amount_wei: int) -> list[Leg]:
+    return [
+        Leg(kind="grant_reserved", amount=-amount_wei),
+        Leg(kind="pool", name="grant", amount=amount_wei),
+    ]
 
 
 def _decide(stored: Proposal, *, state: str, reason: str, by: User | None) -> Proposal:

@@ -17,7 +17,7 @@ from django.db.models import Max
 
 from accounts import ledger
 from accounts.ledger import DAI, Leg
-from accounts.models import LedgerAccount, Site
+from accounts.models import JournalEntry, LedgerAccount, Site
 from settlement.models import ServiceToken
 from settlement.service_tokens import NotEarned
 from tokens.dataset import instant
@@ -183,7 +183,7 @@ def grant_pool_wei(*, site: Site) -> int:
 
 
 def run_due(*, at: datetime) -> None:
-    """Open, count and award whatever is due; one that can't be now waits for the next run."""
+    """Open, count, award and settle up what is due; what can't be now waits for the next run."""
     drafts = Round.objects.filter(state=State.DRAFT, opens_at__lte=at)
     for draft in drafts.select_related("site__book"):
         if draft.closes_at <= at:
@@ -195,6 +195,21 @@ def run_due(*, at: datetime) -> None:
         _try(count, round_=round_, at=at)
     for project in _to_award(at=at):
         _try(proposals.award, proposal=project, at=at)
+    for project in _to_settle_up():
+        proposals.give_back_rest(proposal=project, at=at)
+
+
+def _to_settle_up() -> list[Proposal]:
+    """Paid projects of which some of the reserve may be left."""
+    paid = ServiceToken.objects.filter(
+        reason=ServiceToken.Reason.GRANT, state=ServiceToken.State.BURNED
+    )
+    uids = [subject.removeprefix("proposal:") for subject in paid.values_list("subject", flat=True)]
+    done = JournalEntry.objects.filter(kind="grant_rest").values_list("key", flat=True)
+    settled = {key.removeprefix("grant_rest:") for key in done}
+    return list(
+        Proposal.objects.filter(uid__in=set(uids) - settled).select_related("round__site__book")
+    )
 
 
 def _to_award(*, at: datetime) -> list[Proposal]:

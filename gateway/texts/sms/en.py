@@ -58,6 +58,21 @@ TEXTS = {
     "unknown_word": "We did not understand. Send HELP for the words you can use.",
     "try_later": "This does not work right now. Please send it again in a few minutes.",
     "vote_not_open": "No vote is open now. We will send you an SMS when one opens.",
+    "round_opened": "Vote {number} is open until {day}: {title}.",
+    "round_dial": "Dial {ussd_code} and choose 4.",
+    "round_sms": "Or send VOTE {number} to see the projects.",
+    "round_counted": "Vote {number} is counted. Money goes to: {titles}.",
+    "round_nothing": "Vote {number} is counted. No project got money.",
+    "round_cancelled": "Vote {number} was ended without a count: {news}",
+    "vote_received": "{code} has voted in vote {number}. Receipt {receipt}.",
+    "vote_again": "{code} had voted in vote {number} already, once is all. Receipt {receipt}.",
+    "vote_stays": "It is published without a name.",
+    "vote_how": "Vote {number}: {projects}.",
+    "vote_send": "Send VOTE {number} and the numbers you choose, like VOTE {number} {example}.",
+    "project_news": "{title} (vote {number}): {news}",
+    "project_vetoed": "{title} (vote {number}) gets no money after all: {news}",
+    "proposal_made": "{code} proposed for the next vote: {title}.",
+    "proposal_stranger": "If it was none of you, tell your operator.",
     "rate": (
         "The exchange rate of the month has changed. The balance of {code} is still {funds}: "
         "you lose nothing."

@@ -61,6 +61,21 @@ TEXTS = {
     "unknown_word": "Nous n'avons pas compris. Envoyez AIDE pour la liste des mots.",
     "try_later": "Cela ne marche pas pour le moment. Renvoyez votre SMS dans quelques minutes.",
     "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
+    "round_opened": "Le vote {number} est ouvert au {day} : {title}.",
+    "round_dial": "Composez {ussd_code}, puis 4.",
+    "round_sms": "Ou envoyez VOTE {number} pour voir les projets.",
+    "round_counted": "Vote {number} : argent pour {titles}.",
+    "round_nothing": "Vote {number} : aucun projet n'a eu d'argent.",
+    "round_cancelled": "Le vote {number} est annulé : {news}",
+    "vote_received": "{code} a voté au vote {number}. Récépissé {receipt}.",
+    "vote_again": "{code} a déjà voté au vote {number}, une fois suffit. Récépissé {receipt}.",
+    "vote_stays": "Publié sans nom.",
+    "vote_how": "Vote {number} : {projects}.",
+    "vote_send": "Envoyez VOTE {number} et les numéros choisis, par ex. VOTE {number} {example}.",
+    "project_news": "{title} (vote {number}) : {news}",
+    "project_vetoed": "{title} (vote {number}) ne sera pas payé : {news}",
+    "proposal_made": "{code} propose pour le prochain vote : {title}.",
+    "proposal_stranger": "Si ce n'est aucun de vous, avertissez l'agent.",
     "rate": (
         "Le taux de change du mois a changé. Le solde de {code} reste {funds} : "
         "vous ne perdez rien."

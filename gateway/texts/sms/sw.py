@@ -61,6 +61,21 @@ TEXTS = {
     "unknown_word": "Hatujaelewa. Tuma MSAADA kupata orodha ya maneno.",
     "try_later": "Haiwezekani kwa sasa. Tafadhali tuma tena baada ya dakika chache.",
     "vote_not_open": "Hakuna kura iliyo wazi sasa. Tutakutumia SMS kura ikifunguliwa.",
+    "round_opened": "Kura {number} iko wazi hadi {day}: {title}.",
+    "round_dial": "Piga {ussd_code}, chagua 4.",
+    "round_sms": "Au tuma KURA {number} kuona miradi.",
+    "round_counted": "Kura {number} imehesabiwa. Pesa zinaenda kwa: {titles}.",
+    "round_nothing": "Kura {number} imehesabiwa. Hakuna mradi uliopata pesa.",
+    "round_cancelled": "Kura {number} imesitishwa: {news}",
+    "vote_received": "{code} imepiga kura {number}. Risiti {receipt}.",
+    "vote_again": "{code} ilikwisha piga kura {number}, mara moja tu. Risiti {receipt}.",
+    "vote_stays": "Itatangazwa bila jina.",
+    "vote_how": "Kura {number}: {projects}.",
+    "vote_send": "Tuma KURA {number} na namba unazochagua, mfano KURA {number} {example}.",
+    "project_news": "{title} (kura {number}): {news}",
+    "project_vetoed": "{title} (kura {number}) hautalipwa: {news}",
+    "proposal_made": "{code} imependekeza kwa kura ijayo: {title}.",
+    "proposal_stranger": "Kama si mmoja wenu, mwambie wakala wako.",
     "rate": (
         "Kiwango cha kubadilisha pesa cha mwezi kimebadilika. Salio la {code} bado ni {funds}: "
         "hupotezi kitu."

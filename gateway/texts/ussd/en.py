@@ -82,6 +82,18 @@ TEXTS = {
     "cash_closed": "Your site takes no cash now. See your operator.",
     # vote
     "vote_not_open": "No vote is open now. We will send you an SMS when one opens.",
+    "vote": "Vote {number}. Type your choices, like 13:",
+    "vote_project": "{number} {title}, {cost}",
+    "vote_more": "9 More\n0 Back",
+    "vote_back": "0 Back",
+    "vote_no_project": "Type numbers from the list, like 13.",
+    "vote_pin": "You vote for:",
+    "vote_pin_type": "Type your PIN (4 digits):\n0 Back",
+    "vote_sent": "The SMS to your phone tells the receipt of your vote.",
+    "vote_done": (
+        "{code} has voted in vote {number}. Receipt {receipt}. It is published without a name. "
+        "A vote can't be changed."
+    ),
     # my account
     "language_set": "Done. Your messages will be in English.",
     "pin_old": "Type your present PIN (4 digits):\n0 Back",
@@ -107,6 +119,8 @@ TEXTS = {
     "refused_wrong_pin": "Wrong PIN. Your PIN was not changed.",
     "refused_cash_wrong_pin": "Wrong PIN. Nothing was booked.",
     "refused_cash_not_booked": "Nothing was booked. Check the account code and dial again.",
+    "refused_vote_wrong_pin": "Wrong PIN. Your vote was not taken.",
+    "refused_vote_closed": "Your vote was not taken: the vote has closed or changed. Dial again.",
     "refused_pin_locked": "Too many wrong PINs. Try again later or see your operator.",
     "refused_prompt_open": "A payment prompt is already open on your phone. Answer that one first.",
     "refused_try_later": "This does not work right now. Please dial again in a few minutes.",

@@ -79,6 +79,18 @@ TEXTS = {
     "cash_float_gone": "Rien n'a été enregistré. Votre avance n'est que de {left}.",
     "cash_closed": "Votre site n'encaisse pas d'argent en ce moment. Voyez votre opérateur.",
     "vote_not_open": "Aucun vote n'est ouvert. Un SMS vous préviendra du prochain.",
+    "vote": "Vote {number}. Tapez vos choix, ex. 13 :",
+    "vote_project": "{number} {title}, {cost}",
+    "vote_more": "9 Suite\n0 Retour",
+    "vote_back": "0 Retour",
+    "vote_no_project": "Tapez des numéros de la liste, ex. 13.",
+    "vote_pin": "Vous votez pour :",
+    "vote_pin_type": "Tapez votre PIN (4 chiffres) :\n0 Retour",
+    "vote_sent": "Un SMS vous donnera le récépissé de votre vote.",
+    "vote_done": (
+        "{code} a voté au vote {number}. Récépissé {receipt}, publié sans nom. "
+        "Un vote ne se change pas."
+    ),
     "language_set": "C'est fait. Vos messages seront en francais.",
     "pin_old": "Tapez votre PIN actuel (4 chiffres) :\n0 Retour",
     "pin_new": "Tapez un nouveau PIN (4 chiffres) :\n0 Retour",
@@ -105,6 +117,10 @@ TEXTS = {
     "refused_cash_wrong_pin": "PIN incorrect. Rien n'a été enregistré.",
     "refused_cash_not_booked": (
         "Rien n'a été enregistré. Vérifiez le code du compte et recommencez."
+    ),
+    "refused_vote_wrong_pin": "PIN incorrect. Votre vote n'a pas été pris.",
+    "refused_vote_closed": (
+        "Votre vote n'a pas été pris : le vote est clos ou a changé. Recomposez le code."
     ),
     "refused_pin_locked": "Trop de PIN incorrects. Réessayez plus tard ou voyez votre agent.",
     "refused_prompt_open": (

@@ -79,6 +79,18 @@ TEXTS = {
     "cash_float_gone": "Hakuna kilichoingia. Salio lako la wakala ni {left} tu.",
     "cash_closed": "Kituo chako hakipokei pesa taslimu sasa. Mwone msimamizi wako.",
     "vote_not_open": "Hakuna kura iliyo wazi sasa. Tutakutumia SMS kura ikifunguliwa.",
+    "vote": "Kura {number}. Andika chaguo, mfano 13:",
+    "vote_project": "{number} {title}, {cost}",
+    "vote_more": "9 Zaidi\n0 Rudi",
+    "vote_back": "0 Rudi",
+    "vote_no_project": "Andika namba za orodha, mfano 13.",
+    "vote_pin": "Unapigia kura:",
+    "vote_pin_type": "Andika PIN yako (tarakimu 4):\n0 Rudi",
+    "vote_sent": "SMS kwenye simu yako itasema risiti ya kura yako.",
+    "vote_done": (
+        "{code} imepiga kura {number}. Risiti {receipt}, itatangazwa bila jina. "
+        "Kura haiwezi kubadilishwa."
+    ),
     "language_set": "Tayari. Ujumbe wako utakuwa kwa Kiswahili.",
     "pin_old": "Andika PIN yako ya sasa (tarakimu 4):\n0 Rudi",
     "pin_new": "Andika PIN mpya (tarakimu 4):\n0 Rudi",
@@ -104,6 +116,10 @@ TEXTS = {
     "refused_wrong_pin": "PIN si sahihi. PIN yako haijabadilishwa.",
     "refused_cash_wrong_pin": "PIN si sahihi. Hakuna kilichoingia.",
     "refused_cash_not_booked": "Hakuna kilichoingia. Angalia namba ya akaunti na upige tena.",
+    "refused_vote_wrong_pin": "PIN si sahihi. Kura yako haijapokelewa.",
+    "refused_vote_closed": (
+        "Kura yako haijapokelewa: kura imefungwa au imebadilika. Tafadhali piga tena."
+    ),
     "refused_pin_locked": "Umekosea PIN mara nyingi. Jaribu baadaye au mwone wakala wako.",
     "refused_prompt_open": "Ombi la malipo tayari liko kwenye simu yako. Lijibu hilo kwanza.",
     "refused_try_later": "Haiwezekani kwa sasa. Tafadhali piga tena baada ya dakika chache.",

@@ -119,7 +119,6 @@ SCREENS = (
         },
         notes=("wrong_choice", "cancelled"),
     ),
-    Screen(name="vote", show=says("vote_not_open"), ends=True),
     Screen(
         name="my_account",
         show=_show_my_account,
