@@ -49,8 +49,8 @@ def pause() -> None:
         time.sleep(60)
 
 
-def arm(point: str) -> None:
-    """Wrap the call of a point, so that this process stops at it."""
+def armed(point: str, *, stop: Callable[[], None]) -> tuple[Any, str, Callable[..., Any]]:
+    """Return where a point's call lies, its name, and a call in its place that stops there."""
     from importlib import import_module  # noqa: PLC0415 - after django.setup()
 
     side, module, owner, name = POINTS[point]
@@ -60,13 +60,13 @@ def arm(point: str) -> None:
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if side == BEFORE:
-            pause()
+            stop()
         answer = original(*args, **kwargs)
         if point not in _ANSWERS_SOMETHING or answer not in (None, False):
-            pause()
+            stop()
         return answer
 
-    setattr(place, name, wrapped)
+    return place, name, wrapped
 
 
 def advance_for_ever(point: str) -> None:
@@ -77,7 +77,8 @@ def advance_for_ever(point: str) -> None:
     outbox_signing.BUMP_AFTER = timedelta(milliseconds=500)
     outbox_following.SEND_AGAIN_AFTER = timedelta(milliseconds=500)
     if point:
-        arm(point)
+        place, name, wrapped = armed(point, stop=pause)
+        setattr(place, name, wrapped)
     try:
         while True:
             outbox.run(at=timezone.now())
