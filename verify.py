@@ -805,7 +805,7 @@ def run(arguments: argparse.Namespace, report: Report) -> None:
     chain.use(
         ledger=arguments.ledger or hexadecimal(contracts, "ledger", _ADDRESS),
         token=hexadecimal(contracts, "token", _ADDRESS),
-        since=arguments.since_block,
+        since=_since(arguments.since_block, contracts),
     )
     if not report.check("contracts", audit.contracts_belong_together):
         return
@@ -819,6 +819,13 @@ def run(arguments: argparse.Namespace, report: Report) -> None:
     report.check("claims", lambda: audit.claims_are_covered(newest, is_newest=last == newest))
     if arguments.proof:
         report.check("proof", lambda: audit.proof_holds(last, _file(Path(arguments.proof))))
+
+
+def _since(asked: int | None, contracts: dict[str, Any]) -> int:
+    """Before which block nothing is looked for; where that is told too late, events are missing."""
+    if asked is not None or contracts.get("deployed_in_block") is None:
+        return asked or 0
+    return whole(contracts, "deployed_in_block")
 
 
 def _epoch(audit: Audit, report: Report, n: int, *, is_newest: bool) -> None:
@@ -856,7 +863,9 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dataset", action="append", default=[], help="a downloaded data set")
     parser.add_argument("--proof", help="a holder's proof, as the API gives it")
     parser.add_argument("--ledger", help="where you know the ledger contract to stand")
-    parser.add_argument("--since-block", type=int, default=0, help="when the ledger was deployed")
+    parser.add_argument(
+        "--since-block", type=int, help="the block in which the ledger was deployed"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(given)
     if not arguments.rpc or not (arguments.api or arguments.dataset):

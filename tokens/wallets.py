@@ -26,7 +26,7 @@ from accounts.models import Donor, Household
 from tokens.chain import client, sign_in
 from tokens.chain.client import ChainLies, ChainUnavailable
 from tokens.chain.sign_in import Refused
-from tokens.models import Claim, Leaf, OutboxTransfer, SignIn, SignInNonce, WalletLink
+from tokens.models import Leaf, SignIn, SignInNonce, WalletLink
 
 log = structlog.get_logger(__name__)
 
@@ -235,15 +235,12 @@ def is_code_of(*, leaf: Leaf, code: str) -> bool:
 
 
 def may_read(*, leaf: Leaf, code: str) -> bool:
-    """Whether whoever knows a leaf's key (and perhaps its code) may see what the leaf has.
+    """Whether whoever knows a leaf's key may see what the leaf has.
 
-    A donation's figures are public. A household's are its life: its key opens them until a claim
-    tells the key to everybody, from then on only key and code together do.
+    A donation's figures are public. A household's are its life, and a claim tells its key to
+    everybody: only key and code together open them.
     """
-    if leaf.household is None or is_code_of(leaf=leaf, code=code):
-        return True
-    was_told = OutboxTransfer.objects.filter(intent__startswith=f"claim:{leaf.key}:").exists()
-    return not was_told and not Claim.objects.filter(leaf=leaf).exists()
+    return leaf.household is None or is_code_of(leaf=leaf, code=code)
 
 
 def _links(*, donor: Donor | None, household: Household | None) -> QuerySet[WalletLink]:

@@ -162,9 +162,6 @@ class HouseholdWalletPage(SignPage):
         leaf = _leaf(request, names["key"])
         if leaf.household is None:
             raise Http404
-        # Whoever reads the chain knows the key of a leaf that was claimed; the code was sent.
-        if not wallets.is_code_of(leaf=leaf, code=_code(request)):
-            raise Http404
         days, hours = divmod(settings.WALLET_WAIT_SECONDS, 86_400)
         wait = (
             _("%(days)d days") % {"days": days}
@@ -208,7 +205,7 @@ def _donor_of_payment(token: str) -> Donor:
 
 
 def _leaf(request: HttpRequest, key: str) -> Leaf:
-    """The leaf of a key; of a household that has claimed, only with the code it was sent."""
+    """The leaf of a key; of a household, only with the code it was sent."""
     if not _KEY.fullmatch(key):
         raise Http404
     leaf = queries.leaf_of(key=f"0x{key.lower().removeprefix('0x')}")

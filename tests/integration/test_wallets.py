@@ -15,7 +15,7 @@ from tests.signing import AMINA, BARAKA, CLARA, contract_wallet, signed
 from tests.village import Village
 from tokens import leaves, wallets
 from tokens.chain.sign_in import Refused
-from tokens.models import Leaf, OutboxTransfer, SignIn, SignInNonce, WalletLink
+from tokens.models import Leaf, SignIn, SignInNonce, WalletLink
 from tokens.wallets import NotAllowed
 
 __all__ = ["chain_node", "chained"]
@@ -448,17 +448,13 @@ def test_old_sign_ins_are_forgotten_and_links_stay(now: datetime, donor: Donor) 
     assert AMINA.address in WalletLink.objects.get().message
 
 
-def test_a_household_s_leaf_opens_by_its_key_until_a_claim_told_it(
+def test_a_households_leaf_opens_by_key_and_code_only(
     now: datetime, home: Household, donor: Donor
 ) -> None:
-    leaf = Leaf.objects.get(household=home)
+    leaf, gift = Leaf.objects.get(household=home), Leaf.objects.get(donation__donor=donor)
     code = wallets.code_of(leaf=leaf)
-    assert wallets.may_read(leaf=leaf, code="")
-    assert code != wallets.code_of(leaf=Leaf.objects.get(donation__donor=donor))
 
-    OutboxTransfer.objects.create(
-        chain_id=1, intent=f"claim:{leaf.key}:1", sender="0x", data="0x", created_at=now
-    )
-    assert not wallets.may_read(leaf=leaf, code="")
-    assert not wallets.may_read(leaf=leaf, code=code[:-1])
     assert wallets.may_read(leaf=leaf, code=code)
+    for other in ("", code[:-1], wallets.code_of(leaf=gift), "\u00e9"):
+        assert not wallets.may_read(leaf=leaf, code=other)
+    assert wallets.may_read(leaf=gift, code="")
