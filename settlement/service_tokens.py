@@ -51,7 +51,7 @@ def earn(
         known = ServiceToken.objects.filter(site=site, subject=subject).first()
         if known is not None:
             return _replayed(known, told=(payee.pk, reason, amount_wei))
-        _check(site=site, payee=payee, reason=reason, subject=subject, amount_wei=amount_wei)
+        check(site=site, payee=payee, reason=reason, subject=subject, amount_wei=amount_wei)
         token = ServiceToken(
             site=site,
             payee=payee,
@@ -88,7 +88,8 @@ def uptime_subject(*, payee: Payee, month: str) -> str:
     return f"uptime:{payee.code}:{month}"
 
 
-def _check(*, site: Site, payee: Payee, reason: str, subject: str, amount_wei: int) -> None:
+def check(*, site: Site, payee: Payee, reason: str, subject: str, amount_wei: int) -> None:
+    """Raise NotEarned where a payee can't have earned that at a site."""
     if amount_wei <= 0:
         raise NotEarned("what is earned is above zero")
     if not subject:

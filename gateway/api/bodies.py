@@ -11,7 +11,8 @@ from accounts.money import minor_from_wei
 from dashboard.queries import PriceNow, Rate, SiteFigures, SlotSum
 from gateway.api import shapes
 from gateway.api.queries import HouseholdView, TopUpView
-from settlement.models import Charge, Price, SlotTelemetry
+from settlement import queries
+from settlement.models import Charge, Payee, Payout, Price, SlotTelemetry
 
 
 def site_summary(*, site: Site, price: PriceNow | None, rate: Rate | None) -> dict[str, Any]:
@@ -88,6 +89,52 @@ def slot_plant(slot: SlotTelemetry) -> dict[str, Any]:
         "battery_out_wh": shapes.watt_hours(slot.battery_out_milliwatt_hours),
         "feeder_wh": shapes.watt_hours(slot.feeder_milliwatt_hours),
         "solar_share_basis_points": slot.solar_share_basis_points,
+    }
+
+
+def flow(flow: queries.Flow) -> dict[str, Any]:
+    """The sums of Payouts."""
+    return {
+        "revenue": shapes.dai(flow.revenue_wei),
+        "pools": [
+            {
+                "name": pool.name,
+                "received": shapes.dai(pool.received_wei),
+                "held": shapes.dai(pool.held_wei),
+                "reserved": shapes.dai(pool.reserved_wei),
+                "set_aside": shapes.dai(pool.due_wei),
+                "paid": shapes.dai(pool.paid_wei),
+            }
+            for pool in flow.pools
+        ],
+        "paid_out": [
+            {
+                "pool": paid.pool,
+                "role": paid.role,
+                "payee": paid.public_name,
+                "amount": shapes.dai(paid.amount_wei),
+                "payouts": paid.payouts,
+                "last_paid_at": shapes.instant(paid.last_paid_at),
+            }
+            for paid in flow.paid_out
+        ],
+    }
+
+
+def payout(payout: Payout) -> dict[str, Any]:
+    """PayoutDetail."""
+    is_on_chain = payout.way == Payee.Way.CHAIN
+    return {
+        "uid": str(payout.uid),
+        "pool": payout.pool,
+        "role": payout.payee.role,
+        "payee": payout.payee.public_name,
+        "reason": payout.service_token.reason,
+        "amount": shapes.dai(payout.amount_wei),
+        "way": payout.way,
+        # What a provider or bank calls a transfer is between it and the operator.
+        "transfer": payout.reference if is_on_chain else None,
+        "paid_at": shapes.instant_or_none(payout.finished_at),
     }
 
 

@@ -246,6 +246,51 @@ class Rounds(_Page):
     results = Round(many=True)
 
 
+class PoolFlow(serializers.Serializer[Any]):
+    """One line of the split: what came in, where it is, and what left."""
+
+    name = serializers.CharField()
+    received = Amount(help_text="of revenue, over all time")
+    held = Amount(help_text="now; the operator's may be below zero")
+    reserved = Amount(help_text="for projects that a vote funded")
+    set_aside = Amount(help_text="for payouts on their way")
+    paid = Amount()
+
+
+class PaidOut(serializers.Serializer[Any]):
+    """What one payee got out of one pool, all payouts together."""
+
+    pool = serializers.CharField()
+    role = serializers.ChoiceField(choices=["contractor", "operator", "grantee"])
+    payee = serializers.CharField(help_text="public name")
+    amount = Amount()
+    payouts = serializers.IntegerField()
+    last_paid_at = serializers.DateTimeField()
+
+
+class PayoutDetail(serializers.Serializer[Any]):
+    """A payout that arrived."""
+
+    uid = serializers.UUIDField()
+    pool = serializers.CharField()
+    role = serializers.ChoiceField(choices=["contractor", "operator", "grantee"])
+    payee = serializers.CharField(help_text="public name")
+    reason = serializers.ChoiceField(choices=["milestone", "uptime", "grant"])
+    amount = Amount(help_text="out of the pool")
+    way = serializers.ChoiceField(choices=["mobile", "bank", "chain"])
+    transfer = serializers.CharField(allow_null=True, help_text="hash, of one that went on chain")
+    paid_at = serializers.DateTimeField()
+
+
+class Payouts(_Page):
+    """Revenue, pools and payees of a site, and a page of its payouts, newest first."""
+
+    revenue = Amount()
+    pools = PoolFlow(many=True)
+    paid_out = PaidOut(many=True)
+    results = PayoutDetail(many=True)
+
+
 class Households(_Page):
     """A page of households."""
 

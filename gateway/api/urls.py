@@ -17,6 +17,7 @@ from gateway.api.views.epochs import (
 from gateway.api.views.households import HouseholdCharges, HouseholdList, HouseholdView
 from gateway.api.views.sites import (
     SiteList,
+    SitePayouts,
     SitePlant,
     SitePrices,
     SiteReadings,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("v1/sites/<slug:slug>/prices/", SitePrices.as_view(), name="prices"),
     path("v1/sites/<slug:slug>/readings/", SiteReadings.as_view(), name="readings"),
     path("v1/sites/<slug:slug>/plant/", SitePlant.as_view(), name="plant"),
+    path("v1/sites/<slug:slug>/payouts/", SitePayouts.as_view(), name="payouts"),
     path("v1/sites/<slug:slug>/rounds/", SiteRounds.as_view(), name="rounds"),
     path("v1/sites/<slug:slug>/contracts/", SiteContracts.as_view(), name="contracts"),
     path("v1/sites/<slug:slug>/epochs/", SiteEpochs.as_view(), name="epochs"),

@@ -5,9 +5,12 @@ from settlement.admin import (
     households,
     meters,
     overview,
+    payees,
+    payouts,
     prices,
     quarantine,
     readings,
+    service_tokens,
     splits,
 )
 
@@ -16,8 +19,11 @@ __all__ = [
     "households",
     "meters",
     "overview",
+    "payees",
+    "payouts",
     "prices",
     "quarantine",
     "readings",
+    "service_tokens",
     "splits",
 ]

@@ -20,7 +20,7 @@ from accounts.models import (
     Refund,
     TopUp,
 )
-from settlement.models import HeadEndCursor, MeterGap, QuarantinedReading
+from settlement.models import HeadEndCursor, MeterGap, Payout, QuarantinedReading
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +66,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "claims on payers",
             visible(request, PayerClaim).filter(state=PayerClaim.State.OPEN),
             list_of(PayerClaim, state__exact=PayerClaim.State.OPEN),
+        ),
+        item(
+            "payouts to approve",
+            visible(request, Payout).filter(state=Payout.State.PROPOSED),
+            list_of(Payout, state__exact=Payout.State.PROPOSED),
+        ),
+        item(
+            "payouts unknown",
+            visible(request, Payout).filter(state=Payout.State.UNKNOWN),
+            list_of(Payout, state__exact=Payout.State.UNKNOWN),
         ),
         item("attempts unknown", top_ups, list_of(TopUp, attempt=unknown)),
         item(

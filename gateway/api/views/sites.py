@@ -18,6 +18,7 @@ from gateway.api import bodies, serializers, shapes
 from gateway.api.pagination import Pages
 from gateway.api.schema import answers
 from gateway.api.views.base import PublicView, now, span
+from settlement import queries as money
 
 LONGEST_SPAN = timedelta(days=31)
 DEFAULT_SPAN = timedelta(hours=24)
@@ -143,6 +144,23 @@ class SitePlant(_SeriesView):
     def results(self, *, site: Site, since: datetime, until: datetime) -> list[dict[str, Any]]:
         listed = queries.telemetry_between(site=site, since=since, until=until)
         return [bodies.slot_plant(slot) for slot in listed]
+
+
+@method_decorator(conditional_page, name="dispatch")
+class SitePayouts(PublicView):
+    """`/sites/<slug>/payouts/`."""
+
+    @extend_schema(
+        operation_id="sites_payouts",
+        parameters=[serializers.Paging],
+        responses=answers(ok=serializers.Payouts, problems=(400, 404)),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Return the flow of a site's money: revenue, pools, payees, and every payout made."""
+        site, pages = self.site(slug), Pages()
+        page = pages.paginate_queryset(money.paid(site=site), request, view=self)
+        answer = pages.get_paginated_response([bodies.payout(payout) for payout in page or []])
+        return Response({**bodies.flow(money.flow(site=site)), **(answer.data or {})})
 
 
 class SiteRounds(PublicView):

@@ -81,7 +81,7 @@ def _by_statement(*, payout: Payout, rail: Rail) -> PayoutAnswer | None:
         rail=rail,
         kind=StatementRow.Kind.PAYOUT,
         payment_reference=str(payout.request_id),
-        amount_minor=payout.amount_minor,
+        amount_minor=payout.amount_minor or 0,
     ).first()
     if row is None:
         return None
