@@ -13,7 +13,6 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import settings
 from pytest_django.plugin import DjangoDbBlocker
 
-import tokens.chain  # noqa: F401  (before any test imports web3: it keeps the recursion limit)
 from tests.chain_node import chain_node, chained, own_chain_node
 from tests.twin import Twin
 from tests.village import Village

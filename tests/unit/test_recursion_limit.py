@@ -1,4 +1,8 @@
-"""A deeply nested body is an error, never the end of the process."""
+"""A deeply nested body is an error, never the end of the process.
+
+A release of web3's dependencies once set the limit to 100,000 when it was imported: so many frames
+overflow the C stack before Python counts them.
+"""
 
 from __future__ import annotations
 
