@@ -14,6 +14,7 @@ from tests.chain.deployed import Contract as Deployed
 from tests.chain.deployed import deploy, mined, sandbox_artifact
 from tests.chain_node import ChainNode
 from tests.village import Village
+from tokens.audit import deposits as deposit_audit
 from tokens.chain import calls, deposits, forwarders, outbox
 from tokens.chain.artifacts import artifact
 from tokens.chain.client import Chain
@@ -153,6 +154,12 @@ class DepositChain:
         """Somebody sends DAI (or another token) to a forwarder; the receipt."""
         token = token or self.deployed.dai
         token.send("mint", self.payer, units, sender=self.payer)
+        return self.paid(forwarder, units, token=token)
+
+    def paid(
+        self, forwarder: Forwarder, units: int, *, token: Deployed | None = None
+    ) -> dict[str, Any]:
+        """The payer sends tokens that it has; the receipt."""
         return mined(self.node, self.transfer(forwarder, units, token=token))
 
     def transfer(self, forwarder: Forwarder, units: int, *, token: Deployed | None = None) -> str:
@@ -220,9 +227,9 @@ def stands(kind: str, asset: str, name: str = "") -> int:
 
 
 def assert_books_hold() -> None:
-    from tokens.management.commands.audit import CHECKS  # noqa: PLC0415 - the whole of it
-
-    wrong = [each for result in audit.run(checks=CHECKS) for each in result.findings]
+    """Every invariant of the ledger, and of money on chain."""
+    checks = (*audit.CHECKS, *deposit_audit.CHECKS)
+    wrong = [each for result in audit.run(checks=checks) for each in result.findings]
     assert wrong == []
 
 
