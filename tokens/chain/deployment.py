@@ -156,12 +156,10 @@ def _forwarders(roles: Roles) -> _Pair:
 
 
 def _of_site(site: Site, roles: Roles) -> _Pair:
-    rate, rest = divmod(site.impact_token_wei_per_kwh, MILLIWATT_HOURS_PER_KWH)
-    if rate <= 0 or rest:
-        raise DeploymentRefused(
-            f"{site.slug} mints {site.impact_token_wei_per_kwh} wei a kWh: a ledger needs a"
-            f" multiple of {MILLIWATT_HOURS_PER_KWH} above zero."
-        )
+    # The database holds it to a multiple.
+    rate = site.impact_token_wei_per_kwh // MILLIWATT_HOURS_PER_KWH
+    if rate == 0:
+        raise DeploymentRefused(f"{site.slug} mints no tokens for a kWh: a ledger needs some.")
     name = _cut(f"Impact token {site.name}", LONGEST_NAME_BYTES)
     symbol = _cut(f"IT-{site.slug.upper()}", LONGEST_SYMBOL_BYTES)
 
@@ -288,6 +286,7 @@ def _record(
             )
     with transaction.atomic():
         for kind, row in zip(pair.kinds, rows, strict=True):
+            assert row.block_number is not None  # noqa: S101 - as final
             Contract.objects.get_or_create(
                 chain_id=chain.chain_id,
                 kind=kind,
