@@ -63,6 +63,8 @@ def advance(*, payout_id: int, at: datetime) -> Payout:
     elif payout.state in Payout.UNDER_WAY:
         answer = _followed(payout)
         payout_sending.settle_answer(payout=payout, answer=answer, at=at)
+        # The chain is this way's statement, and was just read.
+        payout_sending.seen(payout=payout, at=at)
     return payout_sending.load(payout_id=payout_id)
 
 

@@ -121,11 +121,11 @@ class PayoutAdmin(AppendOnlyAdmin):
         )
         obj.__dict__.update(made.__dict__)
 
-    def has_approve_permission(self, request: HttpRequest) -> bool:
+    def has_approve_permission(self, request: HttpRequest, _object_id: str = "") -> bool:
         """Who may approve and settle payouts: whoever has the right to change them."""
         return request.user.has_perm("settlement.change_payout")
 
-    def has_reject_permission(self, request: HttpRequest) -> bool:
+    def has_reject_permission(self, request: HttpRequest, _object_id: str = "") -> bool:
         """Who proposed may withdraw, who approves may reject."""
         return self.has_approve_permission(request) or request.user.has_perm(
             "settlement.add_payout"
@@ -301,7 +301,7 @@ class BankFileAdmin(AppendOnlyAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_download_permission(self, request: HttpRequest) -> bool:
+    def has_download_permission(self, request: HttpRequest, _object_id: str = "") -> bool:
         """A file names accounts: whoever may make files may have it."""
         return request.user.has_perm("settlement.add_bankfile")
 

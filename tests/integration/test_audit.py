@@ -24,6 +24,11 @@ from settlement.models import BlockBill, Charge, SettlementBatch
 from tests.integration.agent_corruptions import AGENT_CORRUPTIONS
 from tests.integration.fiscal_corruptions import FISCAL_CORRUPTIONS
 from tests.integration.payback_corruptions import PAYBACK_CORRUPTIONS
+from tests.integration.payout_corruptions import (
+    GUARDED_PAYOUTS,
+    PAYOUT_CORRUPTIONS,
+    pay_out,
+)
 from tests.integration.treasury_corruptions import TREASURY_CORRUPTIONS
 from tests.worked_village import WorkedVillage, work
 from tokens.management.commands.audit import CHECKS
@@ -355,12 +360,13 @@ CORRUPTIONS: list[tuple[str, str]] = [
 ]
 
 CORRUPTIONS += AGENT_CORRUPTIONS + FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
-CORRUPTIONS += TREASURY_CORRUPTIONS
+CORRUPTIONS += TREASURY_CORRUPTIONS + PAYOUT_CORRUPTIONS
 
 # What the database itself would refuse: taken away first, inside the transaction that is undone.
 GUARDED = (
     *("posting", "journal_entry", "reading", "charge"),
     *("settlement_price", "settlement_tariff", "settlement_splitversion", "settlement_splitline"),
+    *GUARDED_PAYOUTS,
 )
 LIFTED = (
     "ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_not_overdrawn",
@@ -377,6 +383,7 @@ def lived(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     with django_db_blocker.unblock():
         worked = work(at=datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
         _change_rate(worked, at=datetime(2026, 3, 5, 9, 0, tzinfo=UTC))
+        pay_out(worked.village, at=datetime(2026, 3, 5, 10, 0, tzinfo=UTC))
         yield worked
         connection.ops.execute_sql_flush([])
         connections["owner"].close()

@@ -151,7 +151,7 @@ class TestDeposits:
         stranger = forged | {"depositId": str(uuid.uuid4())}
         assert pawapay.send(json.dumps(stranger)).status_code == 200
         assert pawapay.send("{").status_code == 200
-        assert pawapay.send('{"payoutId": "x", "status": "COMPLETED"}').status_code == 200
+        assert pawapay.send('{"remittanceId": "x", "status": "COMPLETED"}').status_code == 200
         handle_events()
         assert credited(attempt) == []
         assert attempt.state == "failed"

@@ -24,7 +24,7 @@ from accounts.models import (
 from gateway.demo import history
 from gateway.demo.kisima import KISIMA
 from gateway.demo.management.commands import load_demo
-from settlement.models import Price, QuarantinedReading, Reading
+from settlement.models import Payee, Price, QuarantinedReading, Reading, ServiceToken
 from tests.over_http import Outside
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -79,6 +79,14 @@ def test_an_agent_of_the_demo_takes_cash(outside: Outside, short_past: None) -> 
     call_command("load_demo", stdout=StringIO())
     assert agents.float_minor(agent=agent) == 1_970_000
     assert AgentFloatChange.objects.count() == 1
+
+
+def test_a_payee_of_the_demo_waits_for_a_proposal(outside: Outside, short_past: None) -> None:
+    call_command("load_demo", stdout=StringIO())
+    token = ServiceToken.objects.get()
+    assert (token.state, token.payee.code, token.site.slug) == ("earned", "jua-works", "kisima")
+    assert not token.payouts.exists()
+    assert Payee.objects.get(code="jua-power").role == "operator"
 
 
 def test_loading_the_demo_again_changes_nothing(outside: Outside, short_past: None) -> None:

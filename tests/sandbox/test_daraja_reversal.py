@@ -289,6 +289,7 @@ def test_a_payout_takes_what_is_there_and_a_charge_may_owe(
     "settings",
     [
         {"reversal_rows": "odd"},
+        {"payout_rows": "negative"},
         {"partial_reversals": True},
         {"statement_delay_seconds": -1},
         {"mood": "good"},
@@ -299,6 +300,7 @@ def test_an_unknown_setting_is_refused(daraja: DarajaClient, settings: dict[str,
     listed = requests.get(f"{daraja.url}/simulator/settings", timeout=5).json()
     assert listed == {
         "reversal_rows": "negative",
+        "payout_rows": "shown",
         "partial_reversals": "allowed",
         "statement_delay_seconds": "0",
     }

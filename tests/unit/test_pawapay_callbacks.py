@@ -49,8 +49,14 @@ def test_a_refund_is_told_from_a_deposit() -> None:
     assert (told.amount_minor, told.phone) == (500, "+221770000001")
 
 
-def test_what_is_neither_is_another_event() -> None:
-    assert notification(payload("payout_completed.json")).event == Event.OTHER
+def test_a_payout_is_told_from_both() -> None:
+    told = notification(payload("payout_completed.json"))
+    assert (told.event, told.is_success) == (Event.PAYOUT, True)
+    assert told.provider_request == "4b8f9d2e-1c3a-4e5f-9a7b-6d5c4e3f2a10"
+    assert (told.amount_minor, told.phone) == (1_500, "+260763456789")
+
+
+def test_what_is_none_of_them_is_another_event() -> None:
     assert notification('{"statementId": "x", "status": "COMPLETED"}').event == Event.OTHER
 
 

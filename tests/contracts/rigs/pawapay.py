@@ -80,8 +80,8 @@ class PawapayRig(Rig):
         return Sent(path="test-secret/pawapay", body=json.dumps(body), topic="deposit")
 
     def unasked(self) -> Sent:
-        body = {"payoutId": "00000000-0000-4000-8000-000000000001", "status": "COMPLETED"}
-        return Sent(path="test-secret/pawapay", body=json.dumps(body), topic="payout")
+        body = {"remittanceId": "00000000-0000-4000-8000-000000000001", "status": "COMPLETED"}
+        return Sent(path="test-secret/pawapay", body=json.dumps(body), topic="remittance")
 
     def tell(self, attempt: PaymentAttempt, *, amount_minor: int, currency: str) -> None:
         self.simulate(

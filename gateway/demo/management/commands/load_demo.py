@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import agents, cards, chain, crypto, history, villages
+from gateway.demo import agents, cards, chain, crypto, history, payees, villages
 from gateway.demo.kisima import KISIMA
 from gateway.demo.lofe import LOFE
 
@@ -43,6 +43,7 @@ class Command(BaseCommand):
         sites = [site for _, site in made]
         cards.accept(sites=sites)
         agents.employ(sites=sites, at=at, pepper=settings.PIN_PEPPER)
+        payees.appoint(sites=sites, at=at)
         chain.begin(sites=sites, tell=self._tell)
         history.make(villages=made, at=at, tell=self._tell)
         chain.finish(sites=sites, tell=self._tell)
