@@ -81,6 +81,15 @@ def stored(*, epoch: Epoch) -> Leaves:
     return arranged(rows_of(epoch=epoch))
 
 
+def rewritten(*, epoch: Epoch) -> tuple[bytes, Node]:
+    """Return the data set as an epoch's columns and leaves give it now, and their root."""
+    published = stored(epoch=epoch)
+    found = Contract.objects.filter(site_id=epoch.site_id, chain_id=epoch.chain_id)
+    contracts = {contract.kind: contract for contract in found}
+    content = dataset.write(heading=_heading(epoch, contracts), leaves=published)
+    return content, published.tree.root
+
+
 def rows_of(*, epoch: Epoch) -> list[EpochLeaf]:
     """Return an epoch's leaves with whose they are."""
     return list(epoch.leaves.select_related("leaf__cohort").order_by("leaf_id"))
