@@ -40,6 +40,7 @@ from tests.chain_node import chain as node_of_its_own
 from tokens.chain.artifacts import Artifact, artifact
 
 CONTRACTS = Path(__file__).with_name("contracts")
+HARDFORK = "prague"  # what the contracts are compiled for
 BATCH = 500
 NODES_HASHED = 500
 
@@ -108,7 +109,7 @@ def _node() -> Iterator[ChainNode]:
     os.environ["TEST_ANVIL"] = str(binary)
     with (
         tempfile.TemporaryDirectory() as directory,
-        node_of_its_own(directory=Path(directory)) as node,
+        node_of_its_own(directory=Path(directory), arguments=("--hardfork", HARDFORK)) as node,
     ):
         yield node
 
@@ -259,7 +260,7 @@ def _hash_gas(node: ChainNode) -> dict[str, float]:
 
 
 def _hashing(size: Size) -> dict[str, float]:
-    """Microseconds a leaf of the same tree in Python under either hash; medians."""
+    """Processor time a leaf of the same tree in Python by either hash, in microseconds; medians."""
     say("building trees by SHA-256 and by Keccak")
     rounds: list[Message] = []
     with Peer(module="benches.chain_tree", environment=os.environ) as builder:

@@ -40,7 +40,7 @@ def leaves(*kilowatt_hours: int, wallets: str = "a") -> list[Leaf]:
     households = [
         Leaf(
             key=bytes([place]) * 32,
-            wallet="0x" + f"{wallets}{place:x}" * 20,
+            wallet="0x" + f"{place:02x}" * 19 + wallets * 2,
             milliwatt_hours=kwh * 10**6,
             tokens=kwh * 10**6 * WEI_PER_MILLIWATT_HOUR // 2,
         )

@@ -99,6 +99,17 @@ def test_an_epoch_without_energy_mints_nothing(site: Site) -> None:
     assert site.token.read("totalSupply") == 8 * 10**18
 
 
+@pytest.mark.parametrize("households", [1, 20, 500])
+def test_an_epoch_costs_as_much_for_few_households_as_for_many(site: Site, households: int) -> None:
+    site.close(1, ROOT_1)
+    site.close(2, ROOT_2)
+    root = tree([*leaves(*[20] * min(households, 250)), *leaves(*[20] * max(households - 250, 0))])
+    gas = site.ledger.gas("propose", *proposal(3, root), sender=site.poster)
+    site.node.increase_time(WINDOW_SECONDS)
+    gas += site.ledger.gas("activate", 3, sender=site.stranger)
+    assert gas < 100_000
+
+
 def test_only_the_poster_proposes(site: Site) -> None:
     for sender in (site.guardian, site.stranger):
         assert refused_proposal(site, 1, ROOT_1, sender=sender) == "only the poster"
