@@ -155,6 +155,27 @@ def test_a_base_fee_that_rises_is_followed_with_the_same_nonce(fresh: Rig) -> No
     assert alarms() == {}
 
 
+def test_an_earlier_version_that_gets_into_a_block_counts(fresh: Rig) -> None:
+    rig = fresh
+    rig.node.automine(is_on=False)
+    rig.pay("pay:1", value_wei=3)
+    rig.advance()
+    rig.node.rpc("anvil_setNextBlockBaseFeePerGas", hex(60 * GWEI))
+    rig.node.mine()
+    rig.advance(seconds=31)
+    earlier, later = rig.versions("pay:1")
+    rig.node.rpc("anvil_dropAllTransactions")
+    rig.node.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+    rig.chain.send(raw=earlier.raw)
+    rig.node.mine()
+    rig.advance()
+    assert (rig.row("pay:1").state, rig.row("pay:1").mined_hash) == ("mined", earlier.transfer_hash)
+    rig.node.finalize()
+    rig.advance()
+    assert (rig.row("pay:1").state, rig.held()) == ("final", 3)
+    assert rig.chain.receipt(transfer_hash=later.transfer_hash) is None
+
+
 def test_beyond_the_highest_fee_nothing_is_signed_until_they_fall(
     fresh: Rig, settings: Any
 ) -> None:
