@@ -29,6 +29,7 @@ urlpatterns += [
     path("", include("gateway.checkout.urls")),
     path("", include("gateway.deposits.urls")),
     path("", include("gateway.wallet.urls")),
+    path("", include("gateway.voting.urls")),
     path("", include("dashboard.urls")),
 ]
 

@@ -163,12 +163,6 @@ class PlantSeries(_Series):
     results = SlotPlant(many=True)
 
 
-class Round(serializers.Serializer[Any]):
-    """A voting round."""
-
-    number = serializers.IntegerField()
-
-
 class HouseholdDetail(serializers.Serializer[Any]):
     """A household's account. Only for staff of its operator."""
 
@@ -238,12 +232,6 @@ class Sites(_Page):
     """A page of sites."""
 
     results = SiteSummary(many=True)
-
-
-class Rounds(_Page):
-    """A page of voting rounds."""
-
-    results = Round(many=True)
 
 
 class PoolFlow(serializers.Serializer[Any]):

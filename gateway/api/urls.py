@@ -15,13 +15,13 @@ from gateway.api.views.epochs import (
     SiteEpochs,
 )
 from gateway.api.views.households import HouseholdCharges, HouseholdList, HouseholdView
+from gateway.api.views.rounds import RoundBallots, SiteRound, SiteRounds
 from gateway.api.views.sites import (
     SiteList,
     SitePayouts,
     SitePlant,
     SitePrices,
     SiteReadings,
-    SiteRounds,
     SiteView,
 )
 from gateway.api.views.top_ups import OneTopUp, TopUps
@@ -37,6 +37,12 @@ urlpatterns = [
     path("v1/sites/<slug:slug>/plant/", SitePlant.as_view(), name="plant"),
     path("v1/sites/<slug:slug>/payouts/", SitePayouts.as_view(), name="payouts"),
     path("v1/sites/<slug:slug>/rounds/", SiteRounds.as_view(), name="rounds"),
+    path("v1/sites/<slug:slug>/rounds/<int:number>/", SiteRound.as_view(), name="round"),
+    path(
+        "v1/sites/<slug:slug>/rounds/<int:number>/ballots/",
+        RoundBallots.as_view(),
+        name="round_ballots",
+    ),
     path("v1/sites/<slug:slug>/contracts/", SiteContracts.as_view(), name="contracts"),
     path("v1/sites/<slug:slug>/epochs/", SiteEpochs.as_view(), name="epochs"),
     path("v1/sites/<slug:slug>/epochs/<int:number>/", SiteEpoch.as_view(), name="epoch"),

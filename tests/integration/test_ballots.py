@@ -134,7 +134,7 @@ def test_before_and_after_its_time_a_round_takes_no_vote(voting: VotingVillage) 
 def test_each_household_weighs_one_unless_told_otherwise(voting: VotingVillage) -> None:
     round_ = voting.open(CENT)
     ballot = voting.cast(round_, voting.home(1), 1)
-    voting.life.use(KIS0001=3_000_000)
+    voting.life.use(KIS0001=1_000_000)
     voting.count(round_)
     assert weights_of(round_) == {ballot.receipt_code: 1}
 
@@ -143,12 +143,13 @@ def test_each_household_weighs_one_unless_told_otherwise(voting: VotingVillage) 
 def test_earned_tokens_weigh_as_they_stand_at_the_count(voting: VotingVillage, rule: str) -> None:
     round_ = voting.open(CENT, household_weight=rule)
     more, less = (voting.cast(round_, voting.home(number), 1) for number in (1, 2))
-    voting.life.use(KIS0001=2_500_000)
+    for _ in range(2):
+        voting.life.use(KIS0001=1_000_000)
     voting.count(round_)
     # One kWh mints one token, half of it the household's.
-    assert tokens_of(voting.home(1)) == 175 * CENT
+    assert tokens_of(voting.home(1)) == 150 * CENT
     assert tokens_of(voting.home(2)) == 50 * CENT
-    held = {more.receipt_code: 175 * CENT, less.receipt_code: 50 * CENT}
+    held = {more.receipt_code: 150 * CENT, less.receipt_code: 50 * CENT}
     if rule == "root":
         held = {code: isqrt(tokens) for code, tokens in held.items()}
     assert weights_of(round_) == held

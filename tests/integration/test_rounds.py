@@ -117,7 +117,7 @@ def test_without_a_vote_nothing_is_funded_and_nothing_posted(voting: VotingVilla
 def test_most_votes_is_an_option(voting: VotingVillage) -> None:
     """Five of eight would leave three with nothing; Equal Shares gives the three theirs."""
     for method, expected in (("most_votes", {1, 2}), ("equal_shares", {1, 3})):
-        round_ = voting.open(10 * CENT, 10 * CENT, 10 * CENT, budget_wei=20 * CENT, method=method)
+        round_ = voting.open(10 * CENT, 10 * CENT, 7 * CENT, budget_wei=20 * CENT, method=method)
         for number in range(1, 6):
             voting.cast(round_, voting.home(number), 1, 2)
         for number in range(6, 9):

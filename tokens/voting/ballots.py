@@ -46,8 +46,6 @@ def cast(
     after. A household's phones are told the receipt, save answered_phone. Raises Refused
     (nothing_chosen, closed, not_of_site, no_project) and AlreadyVoted with the first one's receipt.
     """
-    if not numbers:
-        raise Refused("nothing_chosen", "choose one project or more")
     with transaction.atomic():
         # Before the round's lock nobody would see what another one is casting right now.
         stored = Round.objects.select_for_update(of=("self",), no_key=True).select_related("site")
@@ -62,7 +60,7 @@ def cast(
         if not is_open(round_=round_, at=at):
             raise Refused("closed", f"{round_} takes no votes")
         voters.check(site=round_.site, household=household, donor=donor, at=at)
-        projects = _projects(round_, numbers)
+        projects = check_numbers(round_=round_, numbers=numbers)
         ballot = Ballot.objects.create(
             round=round_,
             household=household,
@@ -97,7 +95,10 @@ def of_voter(
     return Ballot.objects.filter(mine, round=round_).order_by("pk").first()
 
 
-def _projects(round_: Round, numbers: Collection[int]) -> list[Proposal]:
+def check_numbers(*, round_: Round, numbers: Collection[int]) -> list[Proposal]:
+    """Return the projects with these numbers. Raises Refused (nothing_chosen, no_project)."""
+    if not numbers:
+        raise Refused("nothing_chosen", "choose one project or more")
     on_ballot = {
         project.number: project
         for project in round_.proposals.filter(state=Proposal.State.ADMITTED)

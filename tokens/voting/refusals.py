@@ -6,8 +6,9 @@ from __future__ import annotations
 class Refused(ValueError):
     """Nothing was stored. The message is for a person; `code` is what channels have words for.
 
-    not_open, closed, not_of_site, nothing_chosen, no_project, too_many, already_voted, and for
-    operators: not_now, no_reason, too_dear, awarded, no_payee.
+    closed, not_of_site, nothing_chosen, no_project, already_voted; for signed votes nonce, expired,
+    malformed, signature; for proposals and operators not_now, too_many, too_dear, no_reason,
+    awarded, no_payee.
     """
 
     def __init__(self, code: str, text: str) -> None:

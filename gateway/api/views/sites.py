@@ -161,16 +161,3 @@ class SitePayouts(PublicView):
         page = pages.paginate_queryset(money.paid(site=site), request, view=self)
         answer = pages.get_paginated_response([bodies.payout(payout) for payout in page or []])
         return Response({**bodies.flow(money.flow(site=site)), **(answer.data or {})})
-
-
-class SiteRounds(PublicView):
-    """`/sites/<slug>/rounds/`."""
-
-    @extend_schema(
-        operation_id="sites_rounds",
-        responses=answers(ok=serializers.Rounds, problems=(404,)),
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        """List the site's voting rounds. There are none yet: voting has not begun anywhere."""
-        self.site(slug)
-        return Response({"count": 0, "next": None, "previous": None, "results": []})
