@@ -174,7 +174,8 @@ class Ballot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.receipt_code
+        """Without the receipt code: it leads to the published choice."""
+        return f"ballot of {self.household or self.donor} in {self.round}"
 
 
 class Choice(models.Model):
@@ -189,4 +190,4 @@ class Choice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.ballot}: {self.proposal}"
+        return f"a choice of {self.proposal}"

@@ -74,7 +74,14 @@ def propose(
         return proposal
 
 
-def admit(*, proposal: Proposal, by: User, at: datetime, payee: Payee | None = None) -> Proposal:
+def admit(
+    *,
+    proposal: Proposal,
+    by: User,
+    at: datetime,
+    payee: Payee | None = None,
+    title_fr: str = "",
+) -> Proposal:
     """Put a proposal on the ballot under the next number. Raises Refused."""
     with transaction.atomic():
         stored, round_ = _locked(proposal)
@@ -88,9 +95,10 @@ def admit(*, proposal: Proposal, by: User, at: datetime, payee: Payee | None = N
         if payee is not None:
             _check_payee(payee, round_)
             stored.payee = payee
+        stored.title_fr = title_fr or stored.title_fr
         stored.number = numbered + 1
         stored.state, stored.decided_by = State.ADMITTED, by
-        stored.save(update_fields=["number", "state", "decided_by", "payee"])
+        stored.save(update_fields=["number", "state", "decided_by", "payee", "title_fr"])
         return stored
 
 
