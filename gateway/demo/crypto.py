@@ -31,9 +31,11 @@ def give(*, site: Site, tell: Tell) -> Forwarder | None:
     if not (settings.CHAIN_RPC_URL and settings.SANDBOX_URL):
         return None
     at = timezone.now()
+    # The licence may have been recorded a moment ago.
+    licensed = Site.objects.select_related("operator").get(pk=site.pk)
     try:
         forwarder = forwarders.of_donation(
-            site=site, nonce=NONCE, name="Demo donor in crypto", email="", at=at
+            site=licensed, nonce=NONCE, name="Demo donor in crypto", email="", at=at
         )
     except CryptoRefused as error:
         tell(f"crypto: {error}")
