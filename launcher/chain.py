@@ -20,6 +20,7 @@ from launcher.supervisor import Program, StartError
 CHAIN_ID = 31_337
 SLOTS_IN_AN_EPOCH = 4  # a block is finalized two of them later: 16 s
 KEPT_STATES = 64  # of the newest blocks; calls at `finalized` need the last eight
+EPOCHS = {"EPOCH_SECONDS": "300", "EPOCH_VETO_SECONDS": "15"}
 STATE_SECONDS = 2  # less than blocks take to be finalized: a kill takes no finalized block back
 
 
@@ -100,13 +101,11 @@ class DevChain:
 
 
 def demo_environment() -> dict[str, str]:
-    """Whose keys sign in the demo, and how short its epochs are."""
+    """Which chain the demo is on, and whose keys sign."""
     return {
         "CHAIN_ID": str(CHAIN_ID),
         "CHAIN_POSTER": f"local:{POSTER.key}",
         "CHAIN_SWEEPER": f"local:{SWEEPER.key}",
         "CHAIN_GUARDIAN_ADDRESS": GUARDIAN.address,
         "CHAIN_TREASURY_ADDRESS": TREASURY.address,
-        "EPOCH_SECONDS": "300",
-        "EPOCH_VETO_SECONDS": "15",
     }

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from launcher import places, process
-from launcher.chain import DevChain, demo_environment
+from launcher.chain import EPOCHS, DevChain, demo_environment
 from launcher.places import ROOT, PlaceError
 from launcher.progress import Progress
 from launcher.stack import Stack, given_names, provider_environment
@@ -31,7 +31,7 @@ _WAIT_FOR_OLD_RUN_SECONDS = 15.0
 _SHARED = (
     *("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "CACHE_URL", "SECRET_KEY", "DEMO"),
     *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL"),
-    *("CHAIN_RPC_URL", *demo_environment()),
+    *("CHAIN_RPC_URL", *demo_environment(), *EPOCHS),
     *provider_environment(""),
 )
 
@@ -132,6 +132,11 @@ class Server:
         self._set(self._demo_environment())
         if self._has_dev_chain:
             self._start_chain(supervisor)
+        elif not _is_given("CHAIN_ID"):
+            # An anvil of the caller's own. On any other chain the caller says who signs.
+            self._progress.begin("Putting sandbox money on the chain of CHAIN_RPC_URL")
+            self._put_money(supervisor, _read("CHAIN_RPC_URL"))
+            self._set({**demo_environment(), **EPOCHS})
         self._write_state()
         self._progress.begin("Starting the sandbox of the outside services")
         supervisor.start(self._sandbox())
@@ -157,21 +162,26 @@ class Server:
         chain.prepare(progress=self._progress)
         supervisor.start(chain.node())
         supervisor.start(chain.clock())
-        # What money and prices stand on in the demo, at the same addresses each time.
+        self._put_money(supervisor, chain.url)
+        # The dev chain's own id and keys, whatever stood there; epochs as long as the caller wants.
+        os.environ.update(chain.environment())
+        self._set(EPOCHS)
+
+    def _put_money(self, supervisor: Supervisor, url: str) -> None:
+        """What money and prices stand on in the demo, at the same addresses on every new chain."""
         supervisor.run_step(
-            [sys.executable, "-m", "sandbox.chain", "--rpc", chain.url],
+            [sys.executable, "-m", "sandbox.chain", "--rpc", url],
             directory=ROOT,
             log=self._places.log / "sandbox-chain.log",
         )
         self._progress.done()
-        self._set(chain.environment())
 
     @staticmethod
     def _set(values: dict[str, str]) -> None:
         """What the caller has set stays as it is."""
         for name, value in values.items():
-            if not _is_given(name):
-                os.environ[name] = value
+            if f"{name}_FILE" not in os.environ:
+                os.environ.setdefault(name, value)
 
     def _manage(
         self, supervisor: Supervisor, title: str, *arguments: str, show_lines: bool = False
@@ -344,6 +354,12 @@ def _port(name: str, default: int) -> int:
 def _is_given(name: str) -> bool:
     """Whether the caller set it, itself or as NAME_FILE; empty is not given."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def _read(name: str) -> str:
+    """What the caller set, itself or as NAME_FILE."""
+    file = os.environ.get(f"{name}_FILE")
+    return os.environ.get(name) or (Path(file).read_text().strip() if file else "")
 
 
 def _ports() -> tuple[int, int, int]:
