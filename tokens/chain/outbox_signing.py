@@ -183,14 +183,15 @@ def _store(
 
 
 def _next_nonce(*, chain: Chain, sender: str, at: datetime) -> int | None:
-    """Return the nonce after our last; the chain's where we have none.
+    """Return the nonce after our last; the chain's where we have none, or a person accepted it.
 
     None where the chain is ahead of ours: somebody else signs with this key, or this database is
     older than the chain. Which of them, a person has to find out (`manage.py outbox_resume`).
     """
     mine = OutboxTransfer.objects.filter(chain_id=chain.chain_id, sender=sender)
     prefix = hold_prefix(chain_id=chain.chain_id, sender=sender)
-    told = max(chain.nonce(address=sender, tag=tag) for tag in ("latest", "pending"))
+    in_blocks = chain.nonce(address=sender, tag="latest")
+    told = max(in_blocks, chain.nonce(address=sender, tag="pending"))
     last = mine.aggregate(last=Max("nonce"))["last"]
     ours = told if last is None else last + 1
     key = f"{prefix}ahead-{told}"
@@ -207,7 +208,8 @@ def _next_nonce(*, chain: Chain, sender: str, at: datetime) -> int | None:
         )
     if Alarm.objects.filter(key__startswith=prefix, cleared_at__isnull=True).exists():
         return None
-    return max(told, ours)
+    # Never beyond what only waits in the pool: it may vanish and leave a hole.
+    return max(in_blocks, ours)
 
 
 def _first_fees(*, chain: Chain, sender: str, at: datetime) -> tuple[int, int] | None:

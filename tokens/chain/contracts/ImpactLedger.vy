@@ -84,9 +84,9 @@ event GuardianRotated:
     guardian: indexed(address)
 
 
-# Low half of a packed word: energy. Then the epoch's activation, in the proposed word only.
-_LOW_HALF: constant(uint256) = 2**128 - 1
-_EPOCH_OR_TIME: constant(uint256) = 2**64 - 1
+# Parts of the packed words, once shifted down.
+_ENERGY: constant(uint256) = 2**128 - 1
+_TIME: constant(uint256) = 2**64 - 1
 
 _TOKEN: immutable(address)
 _SITE: immutable(bytes32)
@@ -159,8 +159,8 @@ def propose(n: uint256, left: Node, right: Node, dataset_hash: bytes32):
     assert self._proposed >> 192 != n, "one is pending"
     milliwatt_hours: uint256 = left.milliwatt_hours + right.milliwatt_hours
     tokens: uint256 = left.tokens + right.tokens
-    assert milliwatt_hours <= _LOW_HALF, "too much energy"
-    assert milliwatt_hours >= active & _LOW_HALF, "sums fell"
+    assert milliwatt_hours <= _ENERGY, "too much energy"
+    assert milliwatt_hours >= active & _ENERGY, "sums fell"
     assert tokens == milliwatt_hours * _WEI_PER_MILLIWATT_HOUR, "tokens are not energy x w"
     root: bytes32 = self._node_hash(left, right)
     activates_at: uint256 = block.timestamp + _WINDOW_SECONDS
@@ -199,9 +199,9 @@ def activate(n: uint256):
     """
     proposed: uint256 = self._pending()
     assert proposed != 0 and n == proposed >> 192, "not pending"
-    assert block.timestamp >= (proposed >> 128) & _EPOCH_OR_TIME, "the window is open"
-    milliwatt_hours: uint256 = proposed & _LOW_HALF
-    earned: uint256 = milliwatt_hours - (self._active & _LOW_HALF)
+    assert block.timestamp >= (proposed >> 128) & _TIME, "the window is open"
+    milliwatt_hours: uint256 = proposed & _ENERGY
+    earned: uint256 = milliwatt_hours - (self._active & _ENERGY)
     minted: uint256 = earned * _WEI_PER_MILLIWATT_HOUR
     root: bytes32 = self._proposed_root
     self._root = root
@@ -325,7 +325,7 @@ def milliwatt_hours() -> uint256:
     """
     @notice Energy of all leaves of the active root.
     """
-    return self._active & _LOW_HALF
+    return self._active & _ENERGY
 
 
 @external
@@ -334,7 +334,7 @@ def tokens() -> uint256:
     """
     @notice Tokens (10^-18) of all leaves of the active root: all that were ever minted.
     """
-    return (self._active & _LOW_HALF) * _WEI_PER_MILLIWATT_HOUR
+    return (self._active & _ENERGY) * _WEI_PER_MILLIWATT_HOUR
 
 
 @external
@@ -363,7 +363,7 @@ def pending_milliwatt_hours() -> uint256:
     """
     @notice Energy of all leaves of the pending root; 0: none.
     """
-    return self._pending() & _LOW_HALF
+    return self._pending() & _ENERGY
 
 
 @external
@@ -372,7 +372,7 @@ def pending_tokens() -> uint256:
     """
     @notice Tokens (10^-18) of all leaves of the pending root; 0: none.
     """
-    return (self._pending() & _LOW_HALF) * _WEI_PER_MILLIWATT_HOUR
+    return (self._pending() & _ENERGY) * _WEI_PER_MILLIWATT_HOUR
 
 
 @external
@@ -381,7 +381,7 @@ def activates_at() -> uint256:
     """
     @notice When (seconds since 1970) the pending root can be activated; 0: none.
     """
-    return (self._pending() >> 128) & _EPOCH_OR_TIME
+    return (self._pending() >> 128) & _TIME
 
 
 @external
