@@ -36,8 +36,10 @@ class ProposalForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["service_token"]
-        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - of a foreign key
+        field = self.fields.get("service_token")
+        if not isinstance(field, forms.ModelChoiceField):
+            # The page of a payout that is there shows it, and asks for nothing.
+            return
         tokens: Any = field.queryset
         field.queryset = tokens.filter(state=ServiceToken.State.EARNED).select_related(
             "site", "payee"

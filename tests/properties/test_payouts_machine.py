@@ -294,7 +294,7 @@ def test_pools_pay_each_service_token_once() -> None:
     run_state_machine_as_test(
         Payouts,
         settings=settings(
-            max_examples=max(settings().max_examples // 5, 1),
+            max_examples=max(settings().max_examples // 10, 1),
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),
