@@ -37,9 +37,9 @@ def close(*, site: Site, at: datetime) -> Epoch | None:
     """Close the site's next epoch, if it is due, behind the book's lock: once, whoever else tries.
 
     Due is one EPOCH_SECONDS after the other (a grace later, so that the last slots are there), with
-    contracts deployed, something minted, and no epoch on its way. A number that was vetoed or
-    refused is closed anew. Raises TooFewHouseholds, ReserveTooSmall and UnequalHalves; then nothing
-    is stored, and a later call tries again.
+    contracts deployed, something minted, and no epoch on its way; at a closed site only while its
+    book moves. A number that was vetoed or refused is closed anew. Raises TooFewHouseholds,
+    ReserveTooSmall and UnequalHalves; then nothing is stored, and a later call tries again.
     """
     contracts = contracts_of(site=site)
     with transaction.atomic():
@@ -49,6 +49,8 @@ def close(*, site: Site, at: datetime) -> Epoch | None:
         if Contract.Kind.LEDGER not in contracts or span is None:
             return None
         number, attempt, starts_at = span
+        if site.closed_at is not None and _is_told(site, book):
+            return None
         everybody = leaves.keep(site=site, at=at)
         entitled = _entitlements(site, book, everybody, at=at)
         if entitled.milliwatt_hours == 0:
@@ -181,6 +183,12 @@ def _span_due(site: Site, *, ends_at: datetime) -> tuple[int, int, datetime] | N
     if starts_at is None or starts_at >= ends_at:
         return None
     return number, of_site(site=site).filter(number=number).count() + 1, starts_at
+
+
+def _is_told(site: Site, book: Book) -> bool:
+    """Whether the last active epoch holds all of the book."""
+    active = last_active(site=site)
+    return active is not None and active.book_height == book.height
 
 
 def _first_slot(site: Site) -> datetime | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
-from accounts import alarms, sites
+from accounts import alarms
 from accounts.locks import singleton
 from accounts.models import Alarm, Site
 from tokens import epochs
@@ -66,10 +67,10 @@ class OnChain:
 
 
 def close_all(*, at: datetime) -> None:
-    """Close and propose what is due at every open site, while the chain can be read."""
+    """Close and propose what is due at every site on chain, while the chain can be read."""
     if not _is_chain_well(at=at):
         return
-    for site in sites.open_sites():
+    for site in _sites_on_chain():
         key = f"epochs:closing:{site.slug}"
         try:
             with singleton(f"close_epoch:{site.pk}") as is_alone:
@@ -88,7 +89,7 @@ def follow_all(*, at: datetime) -> None:
     """Take every open epoch as far as the chain is; a chain that is down or lies is an alarm."""
     if not _is_chain_well(at=at):
         return
-    for site in sites.open_sites():
+    for site in _sites_on_chain():
         key = f"epochs:chain:{site.slug}"
         try:
             with singleton(f"follow_epoch:{site.pk}") as is_alone:
@@ -179,6 +180,12 @@ def _block(chain: Chain, *, tag: str) -> Block:
     if block is None:
         raise ChainUnavailable(f"the node has no {tag} block")
     return block
+
+
+def _sites_on_chain() -> list[Site]:
+    """Return the sites whose ledger is deployed; a closed one still owes its last epochs."""
+    deployed = Contract.objects.filter(chain_id=settings.CHAIN_ID, kind=Contract.Kind.LEDGER)
+    return list(Site.objects.filter(pk__in=deployed.values("site_id")).order_by("pk"))
 
 
 def _is_chain_well(*, at: datetime) -> bool:

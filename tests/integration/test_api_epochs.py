@@ -11,7 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.models import Donor, DonorContact, HouseholdName, HouseholdSite
+from accounts.models import Donor, DonorContact, HouseholdName, HouseholdSite, Site
 from tests.calling import client_of, problem_of
 from tests.epoch_village import HALF, EpochVillage
 from tests.living_village import neighbour, staff
@@ -160,6 +160,13 @@ def test_the_last_attempt_of_an_open_number_is_not_kept_for_ever(life: EpochVill
     assert "immutable" not in answer["Cache-Control"]
     told = body("/sites/kisima/epochs/2/")["dataset"]
     assert "immutable" in Client().get(told)["Cache-Control"]
+
+
+def test_what_a_closed_site_proved_stays_published(life: EpochVillage) -> None:
+    Site.objects.update(closed_at=life.at)
+    assert body("/sites/kisima/contracts/")["site"] == "kisima"
+    assert body("/sites/kisima/epochs/")["count"] == 2
+    assert body("/sites/kisima/epochs/1/dataset/")["site"] == "kisima"
 
 
 def test_every_attempt_of_a_number_stays_published(life: EpochVillage) -> None:

@@ -130,6 +130,18 @@ def test_nothing_is_closed_before_anything_was_settled(life: EpochVillage) -> No
     assert not Epoch.objects.exists()
 
 
+def test_a_closed_site_closes_epochs_until_all_of_its_book_is_in_one(life: EpochVillage) -> None:
+    life.everybody_uses(10)
+    life.closed_and_active()
+    life.everybody_uses(10)
+    site = life.village.site
+    site.closed_at = life.at
+    site.save()
+    assert life.closed_and_active().milliwatt_hours == 100
+    life.at += timedelta(days=1)
+    assert life.close() is None
+
+
 def test_contracts_of_another_chain_do_not_count(life: EpochVillage, settings: Any) -> None:
     settings.CHAIN_ID = 100
     life.everybody_uses()

@@ -37,7 +37,7 @@ class SiteContracts(PublicView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Return where the site's token and ledger stand; 404 before they are deployed."""
-        found = epochs.contracts_of(site=self.site(slug))
+        found = epochs.contracts_of(site=_site(slug))
         if len({Contract.Kind.TOKEN, Contract.Kind.LEDGER} & found.keys()) < 2:
             raise Http404(slug)
         token, ledger = found[Contract.Kind.TOKEN], found[Contract.Kind.LEDGER]
@@ -56,7 +56,7 @@ class SiteEpochs(PublicView):
     def get(self, request: Request, slug: str) -> Response:
         """List the site's epochs, newest first, vetoed ones included."""
         pages = Pages()
-        found = _epochs(self.site(slug)).order_by("-number", "-attempt")
+        found = _epochs(_site(slug)).order_by("-number", "-attempt")
         page = pages.paginate_queryset(found, request, view=self) or []
         return pages.get_paginated_response([epoch_bodies.epoch(each) for each in page])
 
@@ -72,7 +72,7 @@ class SiteEpoch(PublicView):
     )
     def get(self, request: Request, slug: str, number: int) -> Response:
         """Return one epoch: its sums, root, data set, energy balance and state."""
-        return Response(epoch_bodies.epoch(_one(request, self.site(slug), number)))
+        return Response(epoch_bodies.epoch(_one(request, _site(slug), number)))
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -96,7 +96,7 @@ class EpochDataset(PublicView):
     )
     def get(self, request: Request, slug: str, number: int) -> HttpResponse:
         """Return the epoch's data set byte for byte: its SHA-256 was told on chain."""
-        found = _one(request, self.site(slug), number, with_dataset=True)
+        found = _one(request, _site(slug), number, with_dataset=True)
         self.is_sealed = "attempt" in request.query_params or found.state == Epoch.State.ACTIVE
         answer = HttpResponse(found.dataset.encode(), content_type="application/json")
         answer["ETag"] = f'"{found.dataset_hash}"'
@@ -149,6 +149,14 @@ class HouseholdProof(StaffView):
         if leaf is None:
             raise Http404(code)
         return Response(_proof(leaf, number=asked.get("epoch")))
+
+
+def _site(slug: str) -> Site:
+    """Return the site or raise 404; what a closed one proved stays published."""
+    site = Site.objects.filter(slug=slug).first()
+    if site is None:
+        raise Http404(slug)
+    return site
 
 
 def _epochs(site: Site) -> QuerySet[Epoch]:
