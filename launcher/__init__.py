@@ -1,1 +1,1 @@
-"""Embedded PostgreSQL and Valkey, and the supervisor of script/server. Imports no Django."""
+"""Embedded PostgreSQL, Valkey and dev chain, and the supervisor of script/server. Imports no Django."""

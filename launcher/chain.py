@@ -106,6 +106,7 @@ def demo_environment() -> dict[str, str]:
         "CHAIN_ID": str(CHAIN_ID),
         "CHAIN_POSTER": f"local:{POSTER.key}",
         "CHAIN_SWEEPER": f"local:{SWEEPER.key}",
+        "CHAIN_TREASURY_SIGNER": f"local:{TREASURY.key}",
         "CHAIN_GUARDIAN_ADDRESS": GUARDIAN.address,
         "CHAIN_TREASURY_ADDRESS": TREASURY.address,
     }

@@ -301,7 +301,9 @@ def test_the_demo_knows_who_signs_and_tests_know_nobody() -> None:
     assert demo["CHAIN_SWEEPER"] == f"local:{DEV_ACCOUNTS[3].key}"
     assert demo["CHAIN_GUARDIAN_ADDRESS"] == DEV_ACCOUNTS[1].address
     assert demo["CHAIN_TREASURY_ADDRESS"] == DEV_ACCOUNTS[2].address
-    for name in ("CHAIN_RPC_URL", "CHAIN_POSTER", "CHAIN_SWEEPER"):
+    assert demo["CHAIN_TREASURY_SIGNER"] == f"local:{DEV_ACCOUNTS[2].key}"
+    signers = ("CHAIN_POSTER", "CHAIN_SWEEPER", "CHAIN_TREASURY_SIGNER")
+    for name in ("CHAIN_RPC_URL", *signers):
         assert tests[name] == ""
 
 
