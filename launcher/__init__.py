@@ -1,1 +1,1 @@
-"""Embedded PostgreSQL, Valkey and dev chain, and the supervisor of script/server. Imports no Django."""
+"""Embedded PostgreSQL, Valkey and dev chain; the supervisor of script/server. No Django."""
