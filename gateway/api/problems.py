@@ -85,6 +85,12 @@ KINDS = {
             meaning="Repeat a request with the same body, or use a new key for a new request.",
         ),
         Kind(
+            name="no-crypto",
+            status=409,
+            title="No crypto money is taken here",
+            meaning="`detail` says why: no licence of the operator, no chain, or no contracts.",
+        ),
+        Kind(
             name="household-closed",
             status=409,
             title="The household's account is closed",

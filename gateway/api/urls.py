@@ -6,6 +6,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gateway.api.views.base import nothing_here
+from gateway.api.views.deposits import HouseholdDepositAddress
 from gateway.api.views.epochs import (
     EpochDataset,
     HouseholdProof,
@@ -55,6 +56,11 @@ urlpatterns = [
     path("v1/households/", HouseholdList.as_view(), name="households"),
     path("v1/households/<str:code>/", HouseholdView.as_view(), name="household"),
     path("v1/households/<str:code>/charges/", HouseholdCharges.as_view(), name="charges"),
+    path(
+        "v1/households/<str:code>/deposit-address/",
+        HouseholdDepositAddress.as_view(),
+        name="deposit_address",
+    ),
     path("v1/households/<str:code>/proof/", HouseholdProof.as_view(), name="household_proof"),
     path("v1/households/<str:code>/top-ups/", TopUps.as_view(), name="top_ups"),
     path("v1/households/<str:code>/top-ups/<uuid:uid>/", OneTopUp.as_view(), name="top_up"),

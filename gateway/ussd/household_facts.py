@@ -16,6 +16,7 @@ from django.db import connection
 
 from accounts import agents, crediting
 from accounts.models import Agent
+from accounts.money import minor_from_wei
 from accounts.rails import PROMPTING
 from gateway.providers.registry import is_set_up
 from gateway.ussd import vote_facts
@@ -95,13 +96,25 @@ WHERE h.code = %(code)s
 """
 
 LAST_PAYMENTS = """
-SELECT p.paid_at, p.amount_minor, p.currency, p.reference, s.time_zone
+SELECT p.paid_at, p.amount_minor, NULL::numeric, p.currency, p.reference, s.time_zone,
+    NULL::numeric
 FROM accounts_payment p
 JOIN accounts_household h ON h.id = p.household_id
 JOIN accounts_site s ON s.id = p.site_id
-WHERE h.code = %s AND p.state = 'credited'
-ORDER BY p.id DESC LIMIT %s
+WHERE h.code = %(code)s AND p.state = 'credited'
+UNION ALL
+SELECT d.credited_at, NULL, d.credited_wei, s.currency, left(d.transfer_hash, 10), s.time_zone,
+    (SELECT r.local_per_dai FROM accounts_siterate r
+     WHERE r.site_id = s.id AND lower(r.validity) <= d.credited_at
+     ORDER BY lower(r.validity) DESC LIMIT 1)
+FROM tokens_deposit d
+JOIN tokens_forwarder f ON f.id = d.forwarder_id
+JOIN accounts_household h ON h.id = f.household_id
+JOIN accounts_site s ON s.id = f.site_id
+WHERE h.code = %(code)s AND d.state IN ('credited', 'swept')
+ORDER BY 1 DESC LIMIT %(at_most)s
 """
+"""Payments over rails, and deposits on chain at the site's rate of that day."""
 
 PAYBILLS = {"daraja": "M-Pesa"}
 """Providers that payers can pay to without being asked, as payers call them."""
@@ -229,17 +242,25 @@ class PhoneFacts:
         )
 
     def last_payments(self, household_code: str, *, at_most: int) -> Sequence[PaymentFacts]:
-        """Credited payments, newest first, at the site's own time."""
+        """Credited payments and deposits, newest first, at the site's own time."""
         with connection.cursor() as cursor:
-            cursor.execute(LAST_PAYMENTS, [household_code, at_most])
+            cursor.execute(LAST_PAYMENTS, {"code": household_code, "at_most": at_most})
             return [
                 PaymentFacts(
                     at=paid_at.astimezone(ZoneInfo(zone)),
-                    amount_minor=amount_minor,
+                    amount_minor=(
+                        minor_from_wei(
+                            amount_wei=int(wei),
+                            currency=currency,
+                            local_per_dai=Fraction(rate or 1),
+                        )
+                        if minor is None
+                        else minor
+                    ),
                     currency=currency,
                     reference=reference,
                 )
-                for paid_at, amount_minor, currency, reference, zone in cursor.fetchall()
+                for paid_at, minor, wei, currency, reference, zone, rate in cursor.fetchall()
             ]
 
     def last_receipt(self, household_code: str) -> ReceiptFacts | None:

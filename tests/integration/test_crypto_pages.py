@@ -9,10 +9,11 @@ import pytest
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.utils import timezone
+from rest_framework.authtoken.models import Token
 
-from accounts.models import Operator
+from accounts.models import Operator, User
 from gateway.deposits import offers
-from tests.deposit_chain import WEI, DepositChain
+from tests.deposit_chain import WEI, DepositChain, rival
 from tests.integration.deposit_fixtures import chain_node, chained, deployed, here
 from tokens.chain import feeds, forwarders, rpc
 from tokens.models import ChainAsset, Deposit, Forwarder
@@ -212,3 +213,47 @@ def test_a_forged_wish_for_native_money_is_refused(here: DepositChain) -> None:
 )
 def test_amounts_are_never_shown_as_nothing(units: int, decimals: int, told: str) -> None:
     assert offers.units_text(units, decimals=decimals) == told
+
+
+class TestApi:
+    """`/api/v1/households/<code>/deposit-address/`."""
+
+    PATH = "/api/v1/households/KIS0001/deposit-address/"
+
+    def _staff(self, here: DepositChain) -> dict[str, str]:
+        user = User.objects.create_user("staff", is_staff=True, operator=here.village.operator)
+        return {"authorization": f"Token {Token.objects.create(user=user).key}"}
+
+    def test_staff_get_the_address_with_what_may_be_sent_and_what_came(
+        self, client: Client, here: DepositChain
+    ) -> None:
+        staff = self._staff(here)
+        first = client.get(self.PATH, headers=staff).json()
+        forwarder = Forwarder.objects.get()
+        assert first["address"] == forwarder.address
+        assert first["page"].endswith(page_of(forwarder))
+        dai, usdc, native = first["assets"]
+        assert dai["worth"] == {"amount": "1.000000000000000000", "asset": "DAI"}
+        assert usdc["least"] == {"amount": "0.000001", "asset": "USDC"}
+        assert (native["token"], native["is_ready"]) == (None, False)
+        here.pay(forwarder, 5 * WEI)
+        here.settle()
+        again = client.get(self.PATH, headers=staff).json()
+        assert again["address"] == first["address"]
+        (deposit,) = again["deposits"]
+        assert deposit["state"] == "credited"
+        assert deposit["amount"] == {"amount": "5.000000000000000000", "asset": "DAI"}
+        assert deposit["credited"] == {"amount": "5.000000000000000000", "asset": "DAI"}
+
+    def test_others_get_nothing(self, client: Client, here: DepositChain) -> None:
+        assert client.get(self.PATH).status_code == 401
+        user = User.objects.create_user("x", is_staff=True, operator=rival(at=here.at))
+        theirs = {"authorization": f"Token {Token.objects.create(user=user).key}"}
+        assert client.get(self.PATH, headers=theirs).status_code == 404
+        assert not Forwarder.objects.exists()
+
+    def test_without_a_licence_it_says_so(self, client: Client, here: DepositChain) -> None:
+        Operator.objects.update(crypto_licence="")
+        answer = client.get(self.PATH, headers=self._staff(here))
+        assert answer.status_code == 409
+        assert "licence" in answer.json()["detail"]

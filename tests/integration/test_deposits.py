@@ -11,6 +11,7 @@ from accounts import amounts, ledger
 from accounts.ledger import Leg
 from accounts.models import Alarm, Donation, JournalEntry, Notice, Operator
 from gateway.sms import wording
+from gateway.ussd.household_facts import PhoneFacts
 from tests.chain.deployed import mined
 from tests.deposit_chain import (
     USDC_UNITS,
@@ -123,6 +124,18 @@ class TestHouseholds:
         assert text.startswith(
             f"KES 646 received for KIS0001: 5 DAI. Transfer {receipt['transactionHash'][:10]}."
         )
+
+    def test_it_is_among_the_last_payments(self, here: DepositChain) -> None:
+        before = timezone.now() - timedelta(hours=1)
+        here.village.pay("KIS0001", amount_minor=20_000, at=before)
+        receipt = here.pay(here.forwarder(), 5 * WEI)
+        here.settle()
+        facts = PhoneFacts(phone="+254711000001", at=timezone.now())
+        listed = facts.last_payments("KIS0001", at_most=3)
+        assert [(each.amount_minor, each.currency, each.reference) for each in listed] == [
+            (64_625, "KES", receipt["transactionHash"][:10]),
+            (20_000, "KES", "RCP0000001"),
+        ]
 
     def test_thirty_percent_at_most_goes_to_arrears(self, here: DepositChain) -> None:
         _owe(here, 4 * WEI)
