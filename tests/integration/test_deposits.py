@@ -24,7 +24,7 @@ from tests.deposit_chain import (
 )
 from tests.integration.deposit_fixtures import chain_node, chained, deployed, here
 from tests.village import Village
-from tokens.chain import forwarders
+from tokens.chain import deposits, final, forwarders
 from tokens.chain.forwarders import CryptoRefused
 from tokens.models import ChainAsset, Contract, Deposit, Forwarder, StrayTransfer
 
@@ -247,6 +247,20 @@ class TestReview:
         assert here.settle() == 1
         assert here.funds() == WEI
         assert_books_hold()
+
+    def test_a_forwarder_without_news_is_looked_at_once_a_minute(
+        self, here: DepositChain, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(final, "LOOK_AGAIN_AFTER", timedelta(minutes=1))
+        here.pay_native(here.forwarder(), 3 * WEI)
+        here.settle()
+        here.settle()
+        assert states() == []
+        later = timezone.now() + timedelta(minutes=1)
+        deposits.credit(at=later)
+        here.watch()
+        deposits.credit(at=later)
+        assert states() == ["review"]
 
     def test_native_money_that_was_forced_in_goes_to_review(self, here: DepositChain) -> None:
         forwarder = here.deployed_forwarder()

@@ -6,7 +6,7 @@ of (chain, transfer, log): whoever dies in between leaves both undone.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -23,7 +23,8 @@ from tokens.quotes import QuoteUnavailable
 log = structlog.get_logger(__name__)
 
 LOOKED_AT_A_RUN = 20
-"""Forwarders without anything new whose amounts are compared in turn."""
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
+"""Forwarders without anything new are compared in turn: so many a run, each so often at most."""
 
 State = Deposit.State
 
@@ -128,8 +129,8 @@ def _all_agree(*, chain: Chain, final: Block, at: datetime) -> bool:
     ours = Forwarder.objects.filter(chain_id=chain.chain_id)
     new = ours.filter(deposits__state=State.SEEN, deposits__block_number__lte=final.number)
     doubted = ours.filter(doubted_block__isnull=False)
-    turn = ours.order_by("watched_at", "pk")[:LOOKED_AT_A_RUN]
-    due = {each.pk: each for rows in (new, doubted, turn) for each in rows}
+    turn = ours.filter(watched_at__lte=at - LOOK_AGAIN_AFTER).order_by("watched_at", "pk")
+    due = {each.pk: each for rows in (new, doubted, turn[:LOOKED_AT_A_RUN]) for each in rows}
     wrong = [
         forwarder
         for _, forwarder in sorted(due.items())
@@ -179,7 +180,8 @@ def _credit_seen(*, deposit: Deposit, at: datetime) -> bool:
 
 
 def _note(deposit: Deposit, *, state: State, reason: str) -> None:
-    Deposit.objects.filter(pk=deposit.pk, state=State.SEEN).update(state=state, reason=reason[:200])
+    rows = Deposit.objects.filter(pk=deposit.pk, state=State.SEEN)
+    rows.exclude(state=state, reason=reason[:200]).update(state=state, reason=reason[:200])
 
 
 def _site(*, deposit: Deposit, at: datetime) -> Site:
