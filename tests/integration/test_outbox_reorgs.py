@@ -331,15 +331,32 @@ def test_what_does_nothing_that_waits_is_not_taken_in(rig: Rig) -> None:
 
 def test_what_waits_in_the_pool_and_is_not_ours_holds_the_sender_too(rig: Rig) -> None:
     """A database restored while its transfers wait would sign others with their nonces."""
-    rig.node.automine(is_on=False)
-    rig.node.send(sender=rig.node.poster.address, to=address(9), value_wei=1)
+    sender = rig.node.poster.address
     rig.pay("pay:0", to=8)
-    rig.advance()
-    rig.node.send(sender=rig.node.poster.address, to=address(9), value_wei=1)
-    rig.pay("pay:1")
+    rig.finish()
+    rig.node.automine(is_on=False)
+    fees = rig.chain.fees()
+    more = (2 * fees.base_fee_wei + fees.priority_fee_wei) * 12 // 10
+    foreign = {"from": sender, "to": address(9), "value": "0x1", "maxFeePerGas": hex(more)}
+    foreign["maxPriorityFeePerGas"] = hex(fees.priority_fee_wei * 12 // 10)
+    rig.node.rpc("eth_sendTransaction", foreign)
+    rig.pay("pay:1", value_wei=3)
     rig.advance()
     assert rig.row("pay:1").state == "queued"
     assert len(alarms()) == 1
+
+    resumed(sender, "--yes")
+    for _ in range(8):
+        rig.advance()
+    last = rig.row("pay:0").nonce
+    assert last is not None
+    assert rig.row("pay:1").nonce == last + 1, "it takes the place in the pool and leaves no hole"
+    assert len(rig.versions("pay:1")) > 1, "for which it has to pay more"
+    rig.node.mine()
+    rig.node.automine(is_on=True)
+    rig.finish()
+    assert (rig.row("pay:1").state, rig.held(1), rig.held(9)) == ("final", 3, 0)
+    assert alarms() == {}
 
 
 def test_a_node_that_goes_away_is_an_alarm_and_all_goes_on_when_it_is_back(lasting: Rig) -> None:
