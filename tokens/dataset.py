@@ -80,6 +80,15 @@ class Leaves:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Anchor:
+    """Something else that was published, by its hash: the count of a vote (kind round)."""
+
+    kind: str
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Heading:
     """What an epoch is besides its leaves."""
 
@@ -98,6 +107,7 @@ class Heading:
     carry_milliwatt_hours: int
     carry_wei: int
     energy: Mapping[str, str | bool]
+    anchors: tuple[Anchor, ...] = ()
 
 
 def by_key(claims: Iterable[Claim]) -> list[Claim]:
@@ -132,6 +142,10 @@ def write(*, heading: Heading, leaves: Leaves) -> bytes:
             },
             "nodes": _nodes(leaves),
             "energy": dict(heading.energy),
+            "anchors": [
+                {"kind": each.kind, "number": str(each.number), "hash": each.hash}
+                for each in heading.anchors
+            ],
             "root": hexed(leaves.tree.root.hash),
         }
     )

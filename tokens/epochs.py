@@ -7,6 +7,7 @@ on chain. See docs/adr/0021-epochs.md.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -21,9 +22,9 @@ from accounts.ledger import IMPACT_TOKEN
 from accounts.models import Book, Donation, DonorsIndex, LedgerAccount, Site
 from settlement.models import Reading
 from tokens import dataset, energy, leaves
-from tokens.dataset import Claim, CohortSums, Heading, Leaves
+from tokens.dataset import Anchor, Claim, CohortSums, Heading, Leaves
 from tokens.entitlements import Entitled, Entitlements, Owned, entitle
-from tokens.models import Contract, Epoch, EpochLeaf, Leaf
+from tokens.models import Contract, Epoch, EpochLeaf, Leaf, Round
 from tokens.sum_tree import Node
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,7 +89,11 @@ def rewritten(*, epoch: Epoch) -> tuple[bytes, Node]:
     published = stored(epoch=epoch)
     found = Contract.objects.filter(site_id=epoch.site_id, chain_id=epoch.chain_id)
     contracts = {contract.kind: contract for contract in found}
-    content = dataset.write(heading=_heading(epoch, contracts), leaves=published)
+    told = json.loads(epoch.dataset).get("anchors", [])
+    anchors = tuple(
+        Anchor(kind=each["kind"], number=int(each["number"]), hash=each["hash"]) for each in told
+    )
+    content = dataset.write(heading=_heading(epoch, contracts, anchors), leaves=published)
     return content, published.tree.root
 
 
@@ -278,7 +283,9 @@ def _sealed(epoch: Epoch, contracts: dict[str, Contract], rows: list[EpochLeaf])
     epoch.balance = balance.as_published()
     epoch.is_balanced = balance.is_balanced
     epoch.root = dataset.hexed(published.tree.root.hash)
-    content = dataset.write(heading=_heading(epoch, contracts), leaves=published)
+    content = dataset.write(
+        heading=_heading(epoch, contracts, _anchors(epoch.site)), leaves=published
+    )
     epoch.dataset = content.decode()
     epoch.dataset_hash = dataset.hash_of(content)
     epoch.save(force_insert=True)
@@ -286,7 +293,16 @@ def _sealed(epoch: Epoch, contracts: dict[str, Contract], rows: list[EpochLeaf])
     return epoch
 
 
-def _heading(epoch: Epoch, contracts: dict[str, Contract]) -> Heading:
+def _anchors(site: Site) -> tuple[Anchor, ...]:
+    """Return every vote of the site that is counted: a vetoed epoch loses none of them."""
+    counted = Round.objects.filter(site=site, state=Round.State.COUNTED).order_by("number")
+    return tuple(
+        Anchor(kind="round", number=number, hash=result_hash)
+        for number, result_hash in counted.values_list("number", "result_hash")
+    )
+
+
+def _heading(epoch: Epoch, contracts: dict[str, Contract], anchors: tuple[Anchor, ...]) -> Heading:
     return Heading(
         site=epoch.site.slug,
         chain_id=epoch.chain_id,
@@ -303,6 +319,7 @@ def _heading(epoch: Epoch, contracts: dict[str, Contract]) -> Heading:
         carry_milliwatt_hours=epoch.carry_milliwatt_hours,
         carry_wei=epoch.carry_wei,
         energy=epoch.balance,
+        anchors=anchors,
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokens import dataset
-from tokens.dataset import Claim, CohortSums, Heading, Leaves, Malformed
+from tokens.dataset import Anchor, Claim, CohortSums, Heading, Leaves, Malformed
 from tokens.sum_tree import Tree
 
 HEADING = Heading(
@@ -69,6 +69,20 @@ def test_the_bytes_are_canonical_json() -> None:
     assert [node.get("number") for node in read["nodes"][:2]] == ["1", "2"]
     assert [node["key"] for node in read["nodes"][2:4]] == [key(4), key(9)]
     assert [node["wallet"] for node in read["nodes"][2:4]] == [None, "0x" + "Ab" * 20]
+
+
+def test_what_else_was_published_is_anchored_by_its_hash() -> None:
+    anchors = (
+        Anchor(kind="round", number=1, hash=key(5)),
+        Anchor(kind="round", number=2, hash=key(6)),
+    )
+    content = dataset.write(heading=replace(HEADING, anchors=anchors), leaves=LEAVES)
+    assert json.loads(CONTENT)["anchors"] == []
+    assert json.loads(content)["anchors"] == [
+        {"kind": "round", "number": "1", "hash": key(5)},
+        {"kind": "round", "number": "2", "hash": key(6)},
+    ]
+    assert dataset.rebuild(content) == dataset.rebuild(CONTENT)
 
 
 def test_no_number_stands_there_as_a_number() -> None:

@@ -207,6 +207,26 @@ def published_ballots_are_the_stored_ones(database: BaseDatabaseWrapper) -> Iter
     )
 
 
+@check(invariant=9, subject="tokens_epoch")
+def anchors_are_the_counted_results(database: BaseDatabaseWrapper) -> Iterator[str]:
+    """What an epoch's data set anchors of votes are hashes of counts, each round's own."""
+    return sentences(
+        database,
+        """
+        SELECT format('epoch %s of %s anchors %s for round %s, whose count hashes to %s', e.number,
+                      s.slug, a ->> 'hash', a ->> 'number', coalesce(r.result_hash, 'nothing'))
+        FROM tokens_epoch e
+        JOIN accounts_site s ON s.id = e.site_id
+        CROSS JOIN jsonb_array_elements(
+            CASE WHEN pg_input_is_valid(e.dataset, 'jsonb')
+                THEN coalesce(e.dataset::jsonb -> 'anchors', '[]') ELSE '[]' END) AS a
+        LEFT JOIN tokens_round r ON r.site_id = e.site_id
+            AND r.number::text = a ->> 'number' AND r.state = 'counted'
+        WHERE a ->> 'kind' = 'round' AND r.result_hash IS DISTINCT FROM a ->> 'hash'
+        """,
+    )
+
+
 CHECKS: tuple[Check, ...] = (
     voters_voted_once,
     ballots_choose_what_was_on_them,
@@ -214,4 +234,5 @@ CHECKS: tuple[Check, ...] = (
     reserves_are_funded_and_not_paid,
     results_follow_from_their_ballots,
     published_ballots_are_the_stored_ones,
+    anchors_are_the_counted_results,
 )
