@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
-from accounts import donors_index
+from accounts import donors_index, ledger
+from accounts.ledger import Leg
 from accounts.models import Donation, Donor, Household
 from settlement import settle
 from settlement.models import SlotTelemetry
@@ -112,7 +114,24 @@ class EpochVillage:
         )
 
     def withdraw(self, donation: Donation) -> None:
-        donors_index.withdraw(donation=donation, amount_wei=donation.amount_wei, at=self.at)
+        """Take a donation out whole; what nobody is left for is parked in the ledger, too."""
+        with transaction.atomic():
+            gave = donors_index.withdraw(
+                donation=donation, amount_wei=donation.amount_wei, at=self.at
+            )
+            if gave.is_parked and gave.returned_wei:
+                wei = gave.returned_wei
+                ledger.post(
+                    book_id=self.village.site.book.pk,
+                    kind="take_back",
+                    key=f"parked:{donation.uid}",
+                    legs=[
+                        Leg(kind="donors_pool", asset="IT", amount=-wei),
+                        Leg(kind="unallocated_tokens", asset="IT", amount=wei),
+                    ],
+                    occurred_at=self.at,
+                    at=self.at,
+                )
 
     def close(self) -> Epoch | None:
         return epochs.close(site=self.village.site, at=self.at)
