@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -13,13 +12,12 @@ from launcher import anvil_install, chain_clock
 from launcher.chain_clock import NodeError, ask
 from launcher.dev_accounts import GUARDIAN, POSTER, SWEEPER, TREASURY
 from launcher.places import Places
-from launcher.progress import Progress
 from launcher.steps import BootstrapError
 from launcher.supervisor import Program, StartError
 
 CHAIN_ID = 31_337
 SLOTS_IN_AN_EPOCH = 4  # a block is finalized two of them later: 16 s
-KEPT_STATES = 64  # of the newest blocks; calls at `finalized` need the last eight
+KEPT_STATES = 32  # of the newest blocks; calls at `finalized` need the last eight
 EPOCHS = {"EPOCH_SECONDS": "300", "EPOCH_VETO_SECONDS": "15"}
 STATE_SECONDS = 2  # less than blocks take to be finalized: a kill takes no finalized block back
 
@@ -36,18 +34,13 @@ class DevChain:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def prepare(self, *, progress: Progress) -> None:
+    def prepare(self) -> None:
         """Make sure that the kept state can be read; after a kill it may be half a file."""
         self._places.chain.mkdir(mode=0o700, exist_ok=True)
-        if not self._state.exists() or chain_clock.is_whole(self._state):
-            return
-        kept = chain_clock.copy_of(self._state)
-        if not chain_clock.is_whole(kept):
+        if not chain_clock.mend(self._state):
             raise StartError(
                 f"{self._state} is broken and has no copy: start over with script/server --fresh."
             )
-        progress.say(f"  {self._state.name} was cut off; going on from its copy")
-        shutil.copyfile(kept, self._state)
 
     def node(self) -> Program:
         try:

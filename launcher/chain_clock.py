@@ -86,6 +86,19 @@ def keep(state: Path, *, newest: int) -> int:
     return newest
 
 
+def mend(state: Path) -> bool:
+    """Put the copy in place of a state that was cut off; False where there is no whole one."""
+    if not state.exists() or is_whole(state):
+        return True
+    if not is_whole(copy_of(state)):
+        return False
+    fresh = state.with_suffix(".mended")
+    shutil.copyfile(copy_of(state), fresh)
+    fresh.replace(state)
+    print(f"{state.name} was cut off; going on from its copy", flush=True)
+    return True
+
+
 def main(arguments: list[str]) -> None:
     port, state = int(arguments[0]), Path(arguments[1])
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(0))
@@ -96,6 +109,9 @@ def main(arguments: list[str]) -> None:
             ask(port, "evm_mine")
             if not knows_finalized(port):
                 continue
+        except ConnectionRefusedError as error:
+            print(f"no block: {error}", flush=True)
+            mend(state)  # nobody writes it now; the node is about to be started again
         except (OSError, http.client.HTTPException, NodeError) as error:
             print(f"no block: {error}", flush=True)
         if time.monotonic() - copied_at >= COPY_SECONDS:

@@ -159,7 +159,7 @@ class Server:
     def _start_chain(self, supervisor: Supervisor) -> None:
         chain = DevChain(places=self._places, port=self._chain_port)
         self._progress.begin("Starting the dev chain")
-        chain.prepare(progress=self._progress)
+        chain.prepare()
         supervisor.start(chain.node())
         supervisor.start(chain.clock())
         self._put_money(supervisor, chain.url)

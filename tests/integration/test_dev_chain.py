@@ -44,7 +44,7 @@ class Run:
         self.chain = DevChain(places=self.places, port=self.port)
 
     def start(self) -> None:
-        self.chain.prepare(progress=self.supervisor.progress)
+        self.chain.prepare()
         self.supervisor.start(self.chain.node())
         self.supervisor.start(self.chain.clock())
 
@@ -165,7 +165,9 @@ def test_no_process_stays_after_a_stop(running: Run) -> None:
         running.ask("eth_chainId")
 
 
-def test_a_state_that_was_cut_off_is_replaced_by_its_copy(tmp_path: Path) -> None:
+def test_a_state_that_was_cut_off_is_replaced_by_its_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = Run(tmp_path / "var")
     state = first.places.chain / "state.json"
     try:
@@ -189,9 +191,26 @@ def test_a_state_that_was_cut_off_is_replaced_by_its_copy(tmp_path: Path) -> Non
         second.start()
 
         assert second.balance() == 10_000 * 10**18 + 7
-        assert "state.json was cut off; going on from its copy" in second.output.getvalue()
+        assert "state.json was cut off; going on from its copy" in capsys.readouterr().out
     finally:
         second.stop()
+
+
+def test_a_node_that_was_killed_while_it_wrote_comes_back_too(running: Run) -> None:
+    state = running.places.chain / "state.json"
+    running.pay()
+    height = running.height()
+    running.tick_until(lambda: running.is_saved(height))
+    newest = state.stat().st_mtime_ns
+    copy = chain_clock.copy_of(state)
+    running.tick_until(lambda: copy.exists() and copy.stat().st_mtime_ns > newest)
+    node = running.pids()[0]
+
+    os.kill(node, signal.SIGKILL)
+    state.write_bytes(state.read_bytes()[:-100])
+    running.tick_until(lambda: node not in running.pids() and running.chain.answers())
+
+    assert running.balance() == 10_000 * 10**18 + 7
 
 
 def test_a_broken_state_without_a_copy_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
