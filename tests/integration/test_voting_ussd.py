@@ -103,7 +103,7 @@ def test_a_household_of_another_language_reads_its_own(
     home.language = "fr"
     home.save()
     screen = hooks.dial("4", phone="+254711000002")
-    assert screen.startswith("CON Vote 1. Tapez vos choix, ex. 13 :\n1 Project 1, 26 KES")
+    assert screen.startswith("CON Vote 1. Tapez vos choix, ex. 13 :\n1 Project 1, 25,85 KES")
 
 
 def test_without_an_open_round_there_is_nothing_to_vote_on(

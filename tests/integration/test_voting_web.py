@@ -130,8 +130,8 @@ class TestRoundPage:
         page = read(after)  # type: ignore[arg-type]
         assert "*384*4826#" in page.text
         assert f"/vote/{round_.uid}/" in page.addresses
-        assert "0.2 DAI" in page.text
-        assert "about 26 KES" in page.text
+        assert "0.2000 DAI" in page.text
+        assert "about 25.85 KES" in page.text
         assert figures(before.content) == figures(after.content)
         assert Client().get("/sites/kisima/rounds/1/count.json").status_code == 404
 

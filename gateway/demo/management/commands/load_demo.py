@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import agents, cards, chain, crypto, history, payees, villages
+from gateway.demo import agents, cards, chain, crypto, history, payees, villages, votes
 from gateway.demo.kisima import KISIMA
 from gateway.demo.lofe import LOFE
 
@@ -48,6 +48,7 @@ class Command(BaseCommand):
         history.make(villages=made, at=at, tell=self._tell)
         chain.finish(sites=sites, tell=self._tell)
         crypto.give(site=sites[0], tell=self._tell)
+        votes.hold(village=made[0][0], site=sites[0], at=at, tell=self._tell)
         self._tell("ready")
 
     def _tell(self, line: str) -> None:
