@@ -49,6 +49,7 @@ class Server:
         self._places = places.of_environment(dict(os.environ))
         # A node of the caller's own: then no dev chain, and the caller says who signs.
         self._has_dev_chain = not _is_given("CHAIN_RPC_URL")
+        self._sandbox_chain_url = ""  # of a chain that people's wallets of the sandbox are on
         self._began = time.monotonic()
 
     def run(self, *, fresh: bool) -> int:
@@ -135,7 +136,8 @@ class Server:
         elif not _is_given("CHAIN_ID"):
             # An anvil of the caller's own. On any other chain the caller says who signs.
             self._progress.begin("Putting sandbox money on the chain of CHAIN_RPC_URL")
-            self._put_money(supervisor, _read("CHAIN_RPC_URL"))
+            self._sandbox_chain_url = _read("CHAIN_RPC_URL")
+            self._put_money(supervisor, self._sandbox_chain_url)
             self._set({**demo_environment(), **EPOCHS})
         self._write_state()
         self._progress.begin("Starting the sandbox of the outside services")
@@ -162,6 +164,7 @@ class Server:
         chain.prepare()
         supervisor.start(chain.node())
         supervisor.start(chain.clock())
+        self._sandbox_chain_url = chain.url
         self._put_money(supervisor, chain.url)
         # The dev chain's own id and keys, whatever stood there; epochs as long as the caller wants.
         os.environ.update(chain.environment())
@@ -200,6 +203,7 @@ class Server:
             "sandbox",
             *("sandbox", "--port", str(self._sandbox_port), "--product-url", self._address),
             *("--state", str(self._places.var / "sandbox.sqlite3"), "--autopilot"),
+            *("--chain-url", self._sandbox_chain_url),
             *("--chain-url", os.environ.get("CHAIN_RPC_URL", "") if self._has_dev_chain else ""),
             is_ready=lambda: _is_healthy(self._sandbox_port),
         )
