@@ -15,9 +15,13 @@ _SECRET_PATH = re.compile(
 )
 
 
+# A leaf's key, and the page of a payment: who has the address has what is behind it.
+_PRIVATE_PATH = re.compile(r"(/proof/|/leaves/|/donor/gift/)[^/\s\"'?#]+", re.IGNORECASE)
+
+
 def mask(text: str) -> str:
-    """Return a text with the secret in every hook's path written as ***."""
-    return _SECRET_PATH.sub(r"\1***", text)
+    """Return a text with the secret in every hook's or holder's path written as ***."""
+    return _PRIVATE_PATH.sub(r"\1***", _SECRET_PATH.sub(r"\1***", text))
 
 
 class HookSecretsMasked(logging.Filter):

@@ -182,7 +182,7 @@ def test_no_page_asks_anybody_else_or_breaks_its_own_policy(
         assert all(name.startswith(live_server.url) for name in loaded), loaded
         refused = [
             line["message"]
-            for line in browser.get_log("browser")
+            for line in browser.get_log("browser")  # type: ignore[no-untyped-call]
             if "Content Security Policy" in line["message"]
         ]
         assert refused == []
