@@ -8,8 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 import settlement.audit
-from accounts import amounts, audit
-from accounts.ledger import DAI
+from accounts import amounts, audit, ledger, treasury
+from accounts.ledger import DAI, Leg
 from accounts.models import LedgerAccount, User
 from settlement import payouts, service_tokens, settle
 from settlement.models import Meter, Payee, Payout, Price, Reading, ServiceToken
@@ -126,6 +126,37 @@ def tokens_held() -> int:
 
 def fresh(payout: Payout) -> Payout:
     return Payout.objects.select_related("service_token").get(pk=payout.pk)
+
+
+def fill_treasury(village: Village, *, dai: int) -> None:
+    """Part of the float is turned into DAI."""
+    treasury.convert(
+        site=village.site,
+        rail=village.rail,
+        sold_minor=dai * KES_PER_DAI_MINOR,
+        fee_minor=0,
+        bought_wei=dai * WEI,
+        reference=f"OUT{dai}",
+        converted_at=timezone.now(),
+        made_by=person(village, "proposer"),
+        note="",
+        at=timezone.now(),
+    )
+
+
+def reserve_grants(village: Village, *, dai: int) -> None:
+    """A vote funded projects: their costs stand apart from the grant pool."""
+    ledger.post(
+        book_id=village.site.book.pk,
+        kind="round",
+        key=f"round:{village.site.slug}:1",
+        legs=[
+            Leg(kind="pool", name="grant", amount=-dai * WEI),
+            Leg(kind="grant_reserved", amount=dai * WEI),
+        ],
+        occurred_at=timezone.now(),
+        at=timezone.now(),
+    )
 
 
 def assert_all_books_hold() -> None:

@@ -18,12 +18,12 @@ from settlement.bank_file import BadAccount, NothingToPay
 from settlement.bank_statement import NotAStatement
 from settlement.models import BankFile, Payout
 from tests.integration.sandboxed import today
-from tests.integration.test_payouts import fill_treasury
 from tests.paying_out import (
     WEI,
     approved,
     assert_all_books_hold,
     earn_revenue,
+    fill_treasury,
     fresh,
     person,
     pool,

@@ -18,13 +18,13 @@ from accounts.models import Operator, User
 from settlement import payout_sending, uptime
 from settlement.models import BankFile, Payee, Payout, ServiceToken, SlotTelemetry
 from tests.integration.sandboxed import today
-from tests.integration.test_payouts import fill_treasury
 from tests.paying_out import (
     WALLET,
     WEI,
     approved,
     earn_revenue,
     earned,
+    fill_treasury,
     fresh,
     payee,
     pool,
