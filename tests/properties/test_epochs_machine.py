@@ -145,6 +145,17 @@ class Epochs(RuleBasedStateMachine):
         self.model.closed_energy = self.model.total_energy
         self.leaves_are_those_of_the_model(epoch)
 
+    @precondition(lambda self: self.model.closed_energy is None)
+    @rule(code=codes)
+    def a_whole_epoch(self, code: str) -> None:
+        """What single steps seldom add up to."""
+        self.settle(code, 1_000)
+        for each in CODES:
+            self.link_a_wallet(each)
+        self.close()
+        self.propose()
+        self.activate()
+
     @precondition(lambda self: self.open_is("closed"))
     @rule()
     def propose(self) -> None:
@@ -241,7 +252,7 @@ def test_the_chain_agrees_with_the_model(rig: MintingRig) -> None:
     run_state_machine_as_test(
         Epochs,
         settings=settings(
-            max_examples=max(settings().max_examples // 8, 1),
+            max_examples=max(settings().max_examples // 10, 1),
             stateful_step_count=20,
             suppress_health_check=list(HealthCheck),
         ),
