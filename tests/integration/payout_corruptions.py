@@ -44,6 +44,9 @@ def _sent(token: ServiceToken, *, proposer: User, approver: User, at: datetime) 
     return payout
 
 
+LIFTED_PAYOUTS = (
+    "ALTER TABLE settlement_payout DROP CONSTRAINT payout_approved_by_a_second_person",
+)
 GUARDED_PAYOUTS = ("settlement_payout", "settlement_servicetoken")
 
 PAYOUT_CORRUPTIONS: list[tuple[str, str]] = [
@@ -65,8 +68,7 @@ PAYOUT_CORRUPTIONS: list[tuple[str, str]] = [
     ),
     (
         "payouts_were_agreed_by_two",
-        "ALTER TABLE settlement_payout DROP CONSTRAINT payout_approved_by_a_second_person;"
-        " UPDATE settlement_payout SET approved_by_id = proposed_by_id WHERE state = 'paid'",
+        "UPDATE settlement_payout SET approved_by_id = proposed_by_id WHERE state = 'paid'",
     ),
     (
         "payouts_were_agreed_by_two",

@@ -26,6 +26,7 @@ from tests.integration.fiscal_corruptions import FISCAL_CORRUPTIONS
 from tests.integration.payback_corruptions import PAYBACK_CORRUPTIONS
 from tests.integration.payout_corruptions import (
     GUARDED_PAYOUTS,
+    LIFTED_PAYOUTS,
     PAYOUT_CORRUPTIONS,
     pay_out,
 )
@@ -374,6 +375,7 @@ LIFTED = (
     "ALTER TABLE accounts_payment DROP CONSTRAINT payment_reference_once",
     "ALTER TABLE accounts_payment DROP CONSTRAINT accounts_payment_uid_key",
     "ALTER TABLE journal_entry DROP CONSTRAINT journal_entry_book_id_key_key",
+    *LIFTED_PAYOUTS,
 )
 
 
