@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from eth_account import Account
 
 from accounts.models import Alarm
@@ -136,6 +138,30 @@ def test_a_finalized_block_that_changed_stops_crediting_with_an_alarm(here: Depo
     assert len(said) == 2
     assert f"finalized block {final.block_number} was {final.block_hash}" in said[0]
     assert states() == ["credited"]
+
+
+def test_a_person_may_accept_a_finalized_block_that_changed_for_good(here: DepositChain) -> None:
+    here.pay(here.forwarder(), 5 * WEI)
+    here.settle()
+    here.node.mine(5)
+    here.settle()
+    final = BlockCursor.objects.get(watcher=reorgs.FINAL)
+    assert "They agree" in _resumed()
+    here.node.reorg(here.node.block_number() - final.block_number + 1)
+    assert here.watch() == 0
+    assert "With --accept" in _resumed()
+    assert here.watch() == 0
+    assert "Accepted" in _resumed("--accept")
+    here.pay(here.forwarder(), 2 * WEI)
+    assert here.settle() == 1
+    assert lasting(Alarm.Kind.CHAIN) == []
+    assert here.funds() == 7 * WEI
+
+
+def _resumed(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("deposits_resume", *arguments, stdout=out)
+    return out.getvalue()
 
 
 def test_a_node_that_lies_about_a_finalized_block_is_believed_again_when_it_stops(

@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Model, Q
 
-from tokens.chain.client import Chain, ChainLies, ChainUnavailable
+from tokens.chain.client import Block, Chain, ChainLies, ChainUnavailable
 from tokens.models import BlockCursor, Deposit, Outflow, StrayTransfer
 
 log = structlog.get_logger(__name__)
@@ -70,6 +70,20 @@ def check_final_stands(*, chain: Chain) -> BlockCursor | None:
             f"{stands.hash}"
         )
     return final
+
+
+def final_blocks(*, chain: Chain) -> tuple[BlockCursor | None, Block | None]:
+    """Return the last final block as we know it, and as the node tells it now."""
+    known = BlockCursor.objects.filter(chain_id=chain.chain_id, watcher=FINAL).first()
+    return known, None if known is None else chain.block(tag=known.block_number)
+
+
+def accept_final(*, known: BlockCursor, told: Block) -> None:
+    """Note that a person believes the node: another block is the final one of that number."""
+    log.warning("another final block accepted", number=told.number, hash=told.hash)
+    BlockCursor.objects.filter(pk=known.pk, block_hash=known.block_hash).update(
+        block_hash=told.hash
+    )
 
 
 def rewind(*, chain: Chain, cursor: BlockCursor, to: int) -> None:
