@@ -23,7 +23,7 @@ from tests.integration.voting_pages import CENT, round_, voting
 from tests.signing import AMINA, BARAKA
 from tests.voting_village import VotingVillage
 from tokens.models import Ballot, Proposal, Round, SignInNonce
-from tokens.voting import proposals, published, rounds
+from tokens.voting import proposals, published, queries, rounds
 
 __all__ = ["round_", "voting"]
 
@@ -417,6 +417,21 @@ class TestProposing:
         codes = [f"KIS000{1 + number % 8}" for number in range(7)]
         answers = [self.propose(Client(), code=code).status_code for code in codes]
         assert answers == [302] * 5 + [429] * 2
+
+
+def test_a_donor_reads_what_became_of_what_they_voted_for(
+    voting: VotingVillage, round_: Round, donor: Donor
+) -> None:
+    voting.cast(round_, voting.home(1), 1)
+    ballot = voting.cast(round_, donor, 1, 2)
+    voting.count(round_)
+    proposals.tell(
+        proposal=round_.proposals.get(number=1), text="The pump runs.", at=round_.closes_at
+    )
+    ((mine, projects),) = queries.voted_for(donors=[donor])
+    assert (mine, mine.round) == (ballot, round_)
+    assert [(p.number, p.what_became) for p in projects] == [(1, "The pump runs."), (2, "")]
+    assert queries.voted_for(donors=[]) == []
 
 
 def figures(content: bytes) -> list[str]:

@@ -176,14 +176,17 @@ def award(
 def give_back_rest(*, proposal: Proposal, at: datetime) -> int:
     """Return to the grant pool what a paid project did not take of its reserve, in wei; once.
 
-    Local money is paid in whole steps of a rail. One entry: grant_reserved -x, pool grant +x.
+    Local money is paid in whole steps of a rail. Waits until the rail's statement shows the payout:
+    it may still come back. One entry: grant_reserved -x, pool grant +x.
     """
     with transaction.atomic():
         ledger.lock(book_id=proposal.round.site.book.pk)
         token = service_token(proposal=proposal)
         if token is None or token.state != ServiceToken.State.BURNED:
             return 0
-        paid = token.payouts.get(state=Payout.State.PAID)
+        paid = token.payouts.filter(state=Payout.State.PAID, reconciled_at__isnull=False).first()
+        if paid is None:
+            return 0
         rest_wei = proposal.cost_wei - paid.amount_wei
         if rest_wei > 0:
             ledger.post(

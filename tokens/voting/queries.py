@@ -112,3 +112,23 @@ def voter_among(*, round_: Round, donors: Sequence[Donor]) -> Donor | None:
 def ballot_of(*, round_: Round, donor: Donor) -> Ballot | None:
     """Return the ballot of a donor, or of who is one voter with that donor."""
     return ballots.of_voter(round_=round_, donor=donor)
+
+
+def voted_for(*, donors: Sequence[Donor]) -> list[tuple[Ballot, list[Proposal]]]:
+    """Return the ballots of donors, newest first, with the projects that each supports.
+
+    For the donors themselves only: it tells their receipt codes and choices.
+    """
+    cast = (
+        Ballot.objects.filter(donor__in=[donor.pk for donor in donors])
+        .select_related("round__site")
+        .prefetch_related("choices__proposal")
+        .order_by("-cast_at")
+    )
+    return [
+        (
+            ballot,
+            sorted((c.proposal for c in ballot.choices.all()), key=lambda p: p.number or 0),
+        )
+        for ballot in cast
+    ]

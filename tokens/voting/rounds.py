@@ -13,12 +13,12 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 
 from accounts import ledger
 from accounts.ledger import DAI, Leg
 from accounts.models import JournalEntry, LedgerAccount, Site
-from settlement.models import ServiceToken
+from settlement.models import Payout, ServiceToken
 from settlement.service_tokens import NotEarned
 from tokens.dataset import instant
 from tokens.models import Ballot, Proposal, Round
@@ -200,16 +200,19 @@ def run_due(*, at: datetime) -> None:
 
 
 def _to_settle_up() -> list[Proposal]:
-    """Paid projects of which some of the reserve may be left."""
-    paid = ServiceToken.objects.filter(
-        reason=ServiceToken.Reason.GRANT, state=ServiceToken.State.BURNED
+    """Paid projects that left something of their reserve, which is not given back yet."""
+    paid = Payout.objects.filter(
+        state=Payout.State.PAID,
+        reconciled_at__isnull=False,
+        service_token__reason=ServiceToken.Reason.GRANT,
+        amount_wei__lt=F("service_token__amount_wei"),
     )
-    uids = [subject.removeprefix("proposal:") for subject in paid.values_list("subject", flat=True)]
+    subjects = paid.values_list("service_token__subject", flat=True)
     done = JournalEntry.objects.filter(kind="grant_rest").values_list("key", flat=True)
-    settled = {key.removeprefix("grant_rest:") for key in done}
-    return list(
-        Proposal.objects.filter(uid__in=set(uids) - settled).select_related("round__site__book")
-    )
+    waiting = {subject.removeprefix("proposal:") for subject in subjects} - {
+        key.removeprefix("grant_rest:") for key in done
+    }
+    return list(Proposal.objects.filter(uid__in=waiting).select_related("round__site__book"))
 
 
 def _to_award(*, at: datetime) -> list[Proposal]:
