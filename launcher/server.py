@@ -204,7 +204,6 @@ class Server:
             *("sandbox", "--port", str(self._sandbox_port), "--product-url", self._address),
             *("--state", str(self._places.var / "sandbox.sqlite3"), "--autopilot"),
             *("--chain-url", self._sandbox_chain_url),
-            *("--chain-url", os.environ.get("CHAIN_RPC_URL", "") if self._has_dev_chain else ""),
             is_ready=lambda: _is_healthy(self._sandbox_port),
         )
 
