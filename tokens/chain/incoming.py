@@ -21,6 +21,7 @@ FORWARDERS_A_QUESTION = 500
 """Nodes refuse filters of many thousand topics."""
 
 _WORD_DIGITS = 64
+_ADDRESS_DIGITS = 40
 _NFT_TOPICS = 4
 
 
@@ -77,7 +78,7 @@ def _read(*, chain: Chain, since: int, until: int, some: tuple[str, ...]) -> Ite
 
 def _token(log: Log, *, is_out: bool) -> Movement:
     """An NFT, which has its id as a fourth topic, is one of its token."""
-    sender, receiver = (_address(topic) for topic in (*log.topics[1:3], *("0x",) * 2)[:2])
+    sender, receiver = (_topic_at(log, place) for place in (1, 2))
     return Movement(
         address=sender if is_out else receiver,
         token_address=log.address,
@@ -90,7 +91,7 @@ def _token(log: Log, *, is_out: bool) -> Movement:
 
 def _native(log: Log, *, is_out: bool) -> Movement | None:
     """A forwarder's own log; None where it tells that tokens were flushed."""
-    other = _address(log.topics[1]) if len(log.topics) > 1 else ""
+    other = _topic_at(log, 1)
     if is_out and int(other or "0x0", 16):
         return None
     return Movement(
@@ -109,13 +110,17 @@ def _number(data: str) -> int:
     return int(digits, 16) if len(digits) == _WORD_DIGITS else 0
 
 
+def _topic_at(log: Log, place: int) -> str:
+    """The address in a topic, "" where a token logs it elsewhere."""
+    return _address(log.topics[place]) if place < len(log.topics) else ""
+
+
 def _topic(address: str) -> str:
     return "0x" + address[2:].lower().rjust(_WORD_DIGITS, "0")
 
 
 def _address(topic: str) -> str:
-    digits = topic[2:]
-    return "" if len(digits) != _WORD_DIGITS else str(to_checksum_address("0x" + digits[-40:]))
+    return str(to_checksum_address("0x" + topic[-_ADDRESS_DIGITS:]))
 
 
 def _chunks(addresses: list[str]) -> Iterator[tuple[str, ...]]:
