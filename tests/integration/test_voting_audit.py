@@ -25,6 +25,7 @@ GUARDED = (
 )
 LIFTED = (
     "ALTER TABLE tokens_ballot DROP CONSTRAINT ballot_once_a_household",
+    "ALTER TABLE tokens_ballot DROP CONSTRAINT ballot_once_a_donor",
     "ALTER TABLE tokens_ballot DROP CONSTRAINT ballot_of_a_household_or_a_donor",
     "ALTER TABLE tokens_proposal DROP CONSTRAINT proposal_plausible",
     "ALTER TABLE tokens_proposal DROP CONSTRAINT proposal_number_once",
