@@ -26,6 +26,7 @@ from gateway.demo.kisima import KISIMA
 from gateway.demo.management.commands import load_demo
 from settlement.models import Payee, Price, QuarantinedReading, Reading, ServiceToken
 from tests.over_http import Outside
+from tokens.models import Round
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -87,6 +88,22 @@ def test_a_payee_of_the_demo_waits_for_a_proposal(outside: Outside, short_past: 
     assert (token.state, token.payee.code, token.site.slug) == ("earned", "jua-works", "kisima")
     assert not token.payouts.exists()
     assert Payee.objects.get(code="jua-power").role == "operator"
+
+
+def test_one_vote_of_the_demo_is_counted_and_one_is_open(
+    outside: Outside, short_past: None
+) -> None:
+    call_command("load_demo", stdout=StringIO())
+    counted, open_now = Round.objects.order_by("number")
+    assert (counted.state, open_now.state) == ("counted", "open")
+    assert counted.ballots.count() == 12
+    assert 0 < counted.reserved_wei <= counted.budget_wei
+    assert open_now.proposals.filter(state="admitted").count() == 4
+    # 0001 to 0009 are left to whoever tries the demo.
+    assert not open_now.ballots.filter(household__code__lt="KIS0010").exists()
+    screen, is_open = outside.phone("+254711000001").dial("4*1*4826")
+    assert not is_open
+    assert open_now.ballots.get(household__code="KIS0001").receipt_code in screen
 
 
 def test_loading_the_demo_again_changes_nothing(outside: Outside, short_past: None) -> None:
