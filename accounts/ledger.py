@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, transaction
 
 DAI = "DAI"
 IMPACT_TOKEN = "IT"  # noqa: S105 - an asset
+SERVICE_TOKEN = "SVC"  # noqa: S105 - an asset
 
 
 class LedgerError(Exception):

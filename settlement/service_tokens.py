@@ -11,11 +11,10 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts import ledger
-from accounts.ledger import Leg
+from accounts.ledger import SERVICE_TOKEN, Leg
 from accounts.models import Site, User
 from settlement.models import Payee, ServiceToken
 
-SERVICE_TOKEN = "SVC"  # noqa: S105 - an asset
 LONGEST_SUBJECT = 120
 Reason = ServiceToken.Reason
 

@@ -11,8 +11,9 @@ from django.http import HttpRequest
 
 from accounts.admin.base import ReadOnlyAdmin, ReadOnlyInline
 from accounts.admin.columns import linked, links, list_of, shown, shown_minor, when
-from accounts.ledger import DAI, IMPACT_TOKEN
+from accounts.ledger import DAI, IMPACT_TOKEN, SERVICE_TOKEN
 from accounts.models import Book, JournalEntry, LedgerAccount, Posting
+from accounts.money import CURRENCY_DECIMALS
 
 
 def with_book_name(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -28,9 +29,12 @@ def with_book_name(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 def amount_text(*, amount: int, asset: str) -> str:
     """Write an amount of a ledger account with its unit."""
-    if asset in (DAI, IMPACT_TOKEN):
+    if asset in (DAI, IMPACT_TOKEN, SERVICE_TOKEN):
         return shown(amount, asset=asset)
-    return shown_minor(amount, currency=asset)
+    if asset in CURRENCY_DECIMALS:
+        return shown_minor(amount, currency=asset)
+    # Money on chain: each asset has decimals of its own, which are not known here.
+    return f"{amount} smallest units of {asset}"
 
 
 class OfBooks(ReadOnlyAdmin):

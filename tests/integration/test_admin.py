@@ -56,6 +56,7 @@ from settlement.models import (
     SplitVersion,
     Tariff,
 )
+from tests.integration.payout_corruptions import pay_out
 from tests.worked_village import WorkedVillage, work
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,7 @@ def lived(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 def _worked(*, now: datetime) -> WorkedVillage:
     worked = work(at=now)
+    pay_out(worked.village, at=now)
     site = worked.village.site
     gaps.find(site=site, day=(now - timedelta(days=1)).date(), at=now)
     HeadEndCursor.objects.create(
@@ -131,7 +133,7 @@ def _staff(operator: Operator, *rights: str) -> Client:
     return client
 
 
-NOT_LIVED = {"ratequote", "alarm", "treasuryconversion"}
+NOT_LIVED = {"ratequote", "alarm", "treasuryconversion", "cryptoconversion", "bankfile"}
 """What the worked village has none of; tests of their own open their pages."""
 
 
@@ -570,6 +572,10 @@ def test_the_first_page_counts_what_waits_for_a_person(root: Client, lived: Work
         "meter days with gaps": MeterGap.objects.count(),
         "alarms": 0,
         "differences to statements": 0,
+        "deposits on chain to look at": 0,
+        "tokens that strayed to us": 0,
+        "payouts to approve": 0,
+        "payouts unknown": 0,
         "rates to publish": RateProposal.objects.filter(state="proposed").count(),
         "refunds unknown": Refund.objects.filter(state="unknown").count(),
         "disputes undecided": Dispute.objects.filter(state__in=("inquiry", "open")).count(),
