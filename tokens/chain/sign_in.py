@@ -8,22 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from eth_abi.abi import encode
 from eth_account.messages import defunct_hash_message
 from eth_utils.address import is_address, is_checksum_address, to_checksum_address
-from siwe import (  # type: ignore[import-untyped]
-    ChainIdMismatch,
-    DomainMismatch,
-    ExpiredMessage,
-    InvalidSignature,
-    ISO8601Datetime,
-    NonceMismatch,
-    NotYetValidMessage,
-    SiweMessage,
-    UriMismatch,
-    VerificationError,
-)
 
 from tokens.chain.client import CallReverted, Chain
 
@@ -31,15 +20,16 @@ LONGEST_MESSAGE_CHARACTERS = 1_500
 LONGEST_SIGNATURE_CHARACTERS = 2_050
 """A contract's wallet may want the signatures of many owners."""
 _IS_VALID_SIGNATURE = "0x1626ba7e"
-_REASONS: dict[type[VerificationError], str] = {
-    DomainMismatch: "domain",
-    UriMismatch: "uri",
-    ChainIdMismatch: "chain",
-    NonceMismatch: "nonce",
-    ExpiredMessage: "expired",
-    NotYetValidMessage: "not_yet",
-    InvalidSignature: "signature",
+_REASONS = {
+    "DomainMismatch": "domain",
+    "UriMismatch": "uri",
+    "ChainIdMismatch": "chain",
+    "NonceMismatch": "nonce",
+    "ExpiredMessage": "expired",
+    "NotYetValidMessage": "not_yet",
+    "InvalidSignature": "signature",
 }
+"""What the library's exceptions mean, by their names."""
 
 
 class Refused(ValueError):
@@ -88,7 +78,8 @@ def write(
     *, asked: Asked, address: str, statement: str, issued_at: datetime, expires_at: datetime
 ) -> str:
     """Return the message for a wallet to sign. The statement is printable ASCII, one line."""
-    message = SiweMessage(
+    siwe = _library()
+    message = siwe.SiweMessage(
         domain=asked.domain,
         address=address,
         statement=statement,
@@ -96,8 +87,8 @@ def write(
         version="1",
         chain_id=asked.chain_id,
         nonce=asked.nonce,
-        issued_at=ISO8601Datetime.from_datetime(issued_at, timespec="seconds"),
-        expiration_time=ISO8601Datetime.from_datetime(expires_at, timespec="seconds"),
+        issued_at=siwe.ISO8601Datetime.from_datetime(issued_at, timespec="seconds"),
+        expiration_time=siwe.ISO8601Datetime.from_datetime(expires_at, timespec="seconds"),
     )
     return str(message.prepare_message())
 
@@ -109,6 +100,7 @@ def nonce_of(*, message: str) -> str:
 
 def read(*, message: str, signature: str, asked: Asked, at: datetime) -> Signed:
     """Check a message that came back with a signature. Raises Refused."""
+    siwe = _library()
     parsed = _parsed(message)
     signed = _hexadecimal(signature)
     is_proven = True
@@ -122,10 +114,10 @@ def read(*, message: str, signature: str, asked: Asked, at: datetime) -> Signed:
             timestamp=at,
             strict=True,
         )
-    except InvalidSignature:
+    except siwe.InvalidSignature:
         is_proven = False
-    except VerificationError as error:
-        raise Refused(_REASONS.get(type(error), "malformed")) from error
+    except siwe.VerificationError as error:
+        raise Refused(_REASONS.get(type(error).__name__, "malformed")) from error
     return Signed(
         address=checksummed(parsed.address),
         text=str(parsed.prepare_message()),
@@ -151,12 +143,20 @@ def is_signed_by_contract(*, chain: Chain, address: str, message: str, signature
     return answer == bytes.fromhex(_IS_VALID_SIGNATURE[2:]).ljust(32, b"\0")
 
 
-def _parsed(message: str) -> SiweMessage:
+def _library() -> Any:
+    """The library, loaded when somebody signs in: with web3 behind it that takes a second, which
+    no start of another process has to wait for."""
+    import siwe  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    return siwe
+
+
+def _parsed(message: str) -> Any:
     if len(message) > LONGEST_MESSAGE_CHARACTERS or not message.isascii():
         raise Refused("malformed")
     try:
         # A form sends line ends as \r\n; what was signed has \n.
-        return SiweMessage.from_message(message.replace("\r\n", "\n").strip("\n"))
+        return _library().SiweMessage.from_message(message.replace("\r\n", "\n").strip("\n"))
     except (ValueError, TypeError, RecursionError) as error:
         raise Refused("malformed") from error
 

@@ -9,8 +9,6 @@ import os
 from functools import cache
 from typing import Any, Protocol
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, EllipticCurvePublicKey
@@ -88,6 +86,10 @@ class KmsSigner:
     """
 
     def __init__(self, *, key_id: str, address: str = "") -> None:
+        # Loading these takes 0.4 s, at every start of every process that never signs by KMS.
+        import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
+        from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
+
         self._key_id = key_id
         self._client = boto3.client(
             "kms",
