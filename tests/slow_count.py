@@ -26,8 +26,8 @@ def rho(*, cost: int, left: dict[int, Fraction], endowed: dict[int, Fraction]) -
     for payers in chain.from_iterable(
         combinations(names, size) for size in range(1, len(names) + 1)
     ):
-        rest = cost - sum(left[name] for name in names if name not in payers)
-        part = rest / sum(endowed[name] for name in payers)
+        rest = cost - sum((left[name] for name in names if name not in payers), Fraction(0))
+        part = rest / sum((endowed[name] for name in payers), Fraction(0))
         pays = sum(min(left[name], part * endowed[name]) for name in names)
         if part > 0 and pays == cost:
             found.append(part)

@@ -62,9 +62,9 @@ def test_the_first_example_of_equalshares_net() -> None:
         projects=projects(COSTS), voters=voters_of(EXAMPLE_1, endowment=Fraction(100))
     )
     assert [(p.project.number, p.effective_support / 100) for p in bought] == [
-        (BIKE_PATH, 7),
-        (PLAYGROUND, 4),
-        (LIBRARY, 3),
+        (BIKE_PATH, Fraction(7)),
+        (PLAYGROUND, Fraction(4)),
+        (LIBRARY, Fraction(3)),
     ]
     assert bought[0].payments == dict.fromkeys([0, 1, 2, 3, 4, 5, 10], 100)
     assert bought[1].payments == dict.fromkeys([6, 7, 8, 9], 50)
