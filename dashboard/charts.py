@@ -79,6 +79,11 @@ def line(values: Values, *, top: Fraction) -> Drawing:
     return Drawing(path=path, ticks=_ticks(top))
 
 
+def y_of(*, value: Fraction, top: Fraction) -> str:
+    """Where a value lies on a y axis that ends at `top`."""
+    return _number(_y(value, top))
+
+
 def x_of(*, share: Fraction) -> str:
     """Where a moment lies on the x axis, as a share of the whole span."""
     return _number(LEFT + share * _inner_width())

@@ -1,0 +1,155 @@
+"""A site's battery, production and consumption over 24 hours to a year."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import conditional_page
+
+from accounts.models import Site
+from accounts.money import BASIS_POINTS
+from dashboard import queries, span_panels
+from dashboard.consumption import consumption
+from dashboard.series import Plant, PlantSum, Span, plant
+from settlement.models import Tariff
+from settlement.prices import NoTariff, tariff_at
+
+POLL_SECONDS = 60
+_PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True)]
+
+
+class _SpanPage(View):
+    """One page of a site that looks back over `?span=`; 404 for a span there is not."""
+
+    here = ""
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        site = queries.open_site(slug=slug)
+        if site is None:
+            raise Http404(slug)
+        span = _span(request)
+        at = timezone.now()
+        with timezone.override(ZoneInfo(site.time_zone)):
+            words = {
+                "at": at,
+                "site": site,
+                "here": self.here,
+                "span": span.value,
+                "span_name": span_panels.span_name(span),
+                "spans": [(each.value, span_panels.span_name(each)) for each in Span],
+                "poll_seconds": POLL_SECONDS,
+                **self.words(site=site, span=span, at=at),
+            }
+            return render(request, f"dashboard/{self.here}.html", words)
+
+    def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
+        """What this page tells beyond what all of them do."""
+        raise NotImplementedError
+
+
+@method_decorator(_PUBLIC, name="dispatch")
+class BatteryPage(_SpanPage):
+    """`/sites/<slug>/battery/`: state of charge, its limits, energy in and out, efficiency."""
+
+    here = "battery"
+
+    def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
+        told = plant(site=site, span=span, at=at)
+        target = _tariff(site=site, at=at)
+        return {
+            "plant": told,
+            "total": told.total,
+            "tariff": target,
+            "efficiency": round_trip(
+                plant=told, capacity_milliwatt_hours=site.battery_capacity_milliwatt_hours
+            ),
+            "panels": [
+                span_panels.battery_panel(
+                    plant=told, target=target and target.target_charge_basis_points
+                )
+            ],
+        }
+
+
+@method_decorator(_PUBLIC, name="dispatch")
+class ProductionPage(_SpanPage):
+    """`/sites/<slug>/production/`: sun over time and in all, best day, feeder, solar share."""
+
+    here = "production"
+
+    def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
+        told = plant(site=site, span=span, at=at)
+        return {
+            "plant": told,
+            "total": told.total,
+            "solar_share": solar_share(total=told.total),
+            "panels": [span_panels.production_panel(plant=told)],
+        }
+
+
+@method_decorator(_PUBLIC, name="dispatch")
+class ConsumptionPage(_SpanPage):
+    """`/sites/<slug>/consumption/`: use over time, in all, by tier, and on a typical day."""
+
+    here = "consumption"
+
+    def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
+        use = consumption(site=site, span=span, at=at)
+        total = use.total
+        return {
+            "use": use,
+            "total": total,
+            "mean": None if total is None else span_panels.mean_kwh(total.mean),
+            "tiers": [(span_panels.tier_name(each.tier), each) for each in use.tiers],
+            "fewest_meters": queries.FEWEST_METERS,
+            "panels": [
+                span_panels.consumption_panel(use=use),
+                span_panels.typical_panel(use=use),
+            ],
+        }
+
+
+def round_trip(*, plant: Plant, capacity_milliwatt_hours: int) -> int | None:
+    """Return out over in, less what the battery holds more at the end than at first, in basis
+    points; None where that says nothing (nothing went in, or it is not within 0 and 100 %)."""
+    total = plant.total
+    if total is None or plant.charge_first is None or plant.charge_last is None:
+        return None
+    kept = Fraction(
+        (plant.charge_last - plant.charge_first) * capacity_milliwatt_hours, BASIS_POINTS
+    )
+    came = total.battery_in - kept
+    if total.battery_in == 0 or came <= 0 or total.battery_out > came:
+        return None
+    return round(total.battery_out * BASIS_POINTS / came)
+
+
+def solar_share(*, total: PlantSum | None) -> int | None:
+    """Return the solar part of what left through the feeder in basis points; None: nothing did."""
+    if total is None or total.feeder <= 0:
+        return None
+    return round(Fraction(total.solar_feeder, total.feeder))
+
+
+def _span(request: HttpRequest) -> Span:
+    try:
+        return Span(request.GET.get("span", Span.DAY.value))
+    except ValueError as unknown:
+        raise Http404("span") from unknown
+
+
+def _tariff(*, site: Site, at: datetime) -> Tariff | None:
+    try:
+        return tariff_at(site=site, at=at)
+    except NoTariff:
+        return None
