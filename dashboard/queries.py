@@ -180,6 +180,12 @@ def figures(*, site: Site, at: datetime) -> SiteFigures:
     )
 
 
+def booked_at(*, site: Site) -> datetime | None:
+    """Return when the site's books last moved."""
+    entries = JournalEntry.objects.filter(book_id=site.book.pk).order_by("-sequence")
+    return entries.values_list("recorded_at", flat=True).first()
+
+
 def last_telemetry(*, site: Site, at: datetime) -> SlotTelemetry | None:
     """Return what the plant said of the last slot that has ended."""
     return (

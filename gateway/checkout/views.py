@@ -67,10 +67,11 @@ class DonatePage(View):
 
 
 class TopUpPage(View):
-    """`/top-up/`: for whom, how much, and on to the card page. `?code=` fills the code in."""
+    """`/top-up/`: for whom, how much, and on to the card page. `?code=&amount=` fills them in."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        initial = {**_nonce(), "code": request.GET.get("code", "")[:20]}
+        told = {name: request.GET.get(name, "")[:20] for name in ("code", "amount")}
+        initial = {**_nonce(), **told}
         form = TopUpForm(at=timezone.now(), initial=initial)
         return _top_up_page(request, form=form)
 
