@@ -73,12 +73,21 @@ def changed(file: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     return file
 
 
+def of_household(told: dict[str, Any]) -> dict[str, Any]:
+    """A household's ballot for project 1; receipt codes are random, and order the ballots."""
+    return next(
+        ballot
+        for ballot in told["ballots"]
+        if ballot["house"] == "households" and ballot["options"] == ["1"]
+    )
+
+
 CHANGES: list[Callable[[dict[str, Any]], object]] = [
     lambda told: told["result"].update(spent_wei="1"),
     lambda told: told["result"]["projects"].reverse(),
-    lambda told: told["ballots"].pop(),
-    lambda told: told["ballots"][0].update(weight="3"),
-    lambda told: told["ballots"][0].update(options=["3"]),
+    lambda told: told["ballots"].remove(of_household(told)),
+    lambda told: of_household(told).update(weight="3"),
+    lambda told: of_household(told).update(options=["3"]),
     lambda told: told.update(grant_pool_wei="1"),
     lambda told: told.update(support_basis_points="10000"),
     lambda told: told["projects"][0].update(cost_wei="5"),
