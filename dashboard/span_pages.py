@@ -65,17 +65,18 @@ class BatteryPage(_SpanPage):
 
     def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
         told = plant(site=site, span=span, at=at)
-        target = _tariff(site=site, at=at)
+        tariff = _tariff(site=site, at=at)
         return {
             "plant": told,
             "total": told.total,
-            "tariff": target,
+            "tariff": tariff,
             "efficiency": round_trip(
                 plant=told, capacity_milliwatt_hours=site.battery_capacity_milliwatt_hours
             ),
             "panels": [
                 span_panels.battery_panel(
-                    plant=told, target=target and target.target_charge_basis_points
+                    plant=told,
+                    target=None if tariff is None else tariff.target_charge_basis_points,
                 )
             ],
         }
