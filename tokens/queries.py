@@ -126,6 +126,14 @@ class DonationStanding:
     standing: LeafStanding | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SiteCheck:
+    """What our own last run of verify.py says of a site; None: it was not run yet."""
+
+    site: Site
+    verification: Verification | None
+
+
 def addresses(*, site: Site) -> Addresses | None:
     """Return where the site's contracts stand on the chain of the settings."""
     found = {
@@ -274,6 +282,16 @@ def donations(*, donors: Iterable[Donor]) -> list[DonationStanding]:
             standing=by_leaf.get(donation.leaf.pk) if hasattr(donation, "leaf") else None,
         )
         for donation in listed
+    ]
+
+
+def checks(*, sites: Iterable[Site]) -> list[SiteCheck]:
+    """Return the last check of each site, each once, by name."""
+    listed = {site.pk: site for site in sites}
+    known = {each.site_id: each for each in Verification.objects.filter(site__in=listed)}
+    return [
+        SiteCheck(site=site, verification=known.get(pk))
+        for pk, site in sorted(listed.items(), key=lambda pair: (pair[1].name, pair[0]))
     ]
 
 

@@ -65,7 +65,7 @@ class DonorPage(View):
         donors = queries.donors_of(wallet=wallet) if wallet else []
         words = {
             "wallet": wallet,
-            "donations": queries.donations(donors=donors),
+            **_gifts(donors),
             "next_wallet_urls": [
                 reverse("wallet:next_wallet", args=[donor.uid]) for donor in donors
             ],
@@ -83,7 +83,7 @@ class GiftPage(View):
             "wallet": None if link is None else link.address,
             "is_gift": True,
             "token": token,
-            "donations": queries.donations(donors=[donor]),
+            **_gifts([donor]),
         }
         return shown(request, "wallet/donor.html", words)
 
@@ -189,6 +189,16 @@ def _donor_goal(*, purpose: str, done_url: str) -> Goal:
         statement="Link this wallet with my donations.",
         done_url=done_url,
     )
+
+
+def _gifts(donors: list[Donor]) -> dict[str, Any]:
+    """What donors gave and earned, and what the check of each of their sites says."""
+    listed = queries.donations(donors=donors)
+    return {
+        "donations": listed,
+        "checks": queries.checks(sites=[each.donation.site for each in listed]),
+        "public_url": settings.PUBLIC_URL,
+    }
 
 
 def _donor_of_payment(token: str) -> Donor:

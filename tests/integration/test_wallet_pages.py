@@ -21,7 +21,7 @@ from tests.epoch_village import EpochVillage
 from tests.integration.test_pages import Page
 from tests.signing import AMINA, BARAKA, signed
 from tokens import wallets
-from tokens.models import Claim, Leaf, OutboxTransfer, SignIn, WalletLink
+from tokens.models import Claim, Leaf, OutboxTransfer, SignIn, Verification, WalletLink
 from tokens.tasks import claim_tokens, decide_sign_in
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +127,29 @@ def test_a_gift_shows_share_earned_vested_and_claimed_with_units(
     assert "Vested, on chain 3.0000 IT" in text
     assert "epoch 1," in text
     assert "Claimed 0.0000 IT" in text
+
+
+def test_a_gift_shows_what_the_check_of_its_site_says_and_how_to_run_it(
+    client: Client, token: str, life: EpochVillage
+) -> None:
+    assert (
+        "We have not run the check ourselves yet."
+        in shown(client.get(f"/donor/gift/{token}/")).text
+    )
+    Verification.objects.create(
+        site=life.village.site,
+        exit_code=1,
+        epoch_number=1,
+        checks=[{"name": "supply", "state": "failed", "text": "4 IT exist, 3 were minted"}],
+        ran_at=life.at,
+    )
+    text = shown(client.get(f"/donor/gift/{token}/")).text
+    assert text.count("Check the tokens of Kisima yourself") == 1
+    assert "Our own last run: a check does not hold!" in text
+    assert "4 IT exist, 3 were minted" in text
+    assert "--rpc NODE --site kisima" in text
+    text = shown(client.get(f"/donor/gift/{token}/", headers={"accept-language": "fr"})).text
+    assert "Vérifiez vous-même les jetons de Kisima" in text
 
 
 def test_a_donor_comes_back_with_the_wallet_and_leaves_again(client: Client, token: str) -> None:
