@@ -110,7 +110,7 @@ def _consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
             for each in shown
         ),
         tiers=tiers(rows=within.values()),
-        typical_day=_typical(told=hours, zone=zone),
+        typical_day=_typical(told=hours, zone=zone, until=week[-1].starts_at),
         read_until=None if last is None else last.ends_at,
     )
 
@@ -228,9 +228,11 @@ def _count(households: Mapping[str, int], names: Iterable[str]) -> int:
     return sum(households[name] for name in names)
 
 
-def _typical(*, told: Told, zone: ZoneInfo) -> tuple[Fraction | None, ...]:
-    """The mean of each local hour over the days that tell of it."""
+def _typical(*, told: Told, zone: ZoneInfo, until: datetime) -> tuple[Fraction | None, ...]:
+    """The mean of each local hour over the days that tell of it; the running hour, which begins at
+    `until`, would be too low."""
     hours: list[list[int]] = [[] for _ in range(HOURS_A_DAY)]
     for start, rows in told.items():
-        hours[start.astimezone(zone).hour].append(sum(row.energy for row in rows))
+        if start < until:
+            hours[start.astimezone(zone).hour].append(sum(row.energy for row in rows))
     return tuple(Fraction(sum(energies), len(energies)) if energies else None for energies in hours)

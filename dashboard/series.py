@@ -144,7 +144,10 @@ def _plant(*, site: Site, span: Span, at: datetime, marks: Sequence[Stretch]) ->
         ),
         charge_first=rows[0][10] if rows else None,
         charge_last=rows[-1][11] if rows else None,
-        best_day=max(days.items(), key=lambda item: item[1], default=None),
+        # Of the last 24 hours both days are cut: neither can be the best.
+        best_day=None
+        if span is Span.DAY
+        else max(days.items(), key=lambda item: item[1], default=None),
         told_until=rows[-1][12] if rows else None,
     )
 
