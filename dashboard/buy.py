@@ -24,6 +24,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page
 
+import tokens.queries
 from accounts import rails
 from accounts.models import Rail, Site
 from accounts.money import CURRENCY_DECIMALS, WEI_PER_DAI, decimal_string
@@ -81,7 +82,7 @@ class BuyPage(View):
             "phone": rails.prompting(site=site),
             "paybill": _paybill(site=site),
             "card": rails.card(site=site),
-            "takes_crypto": bool(settings.CHAIN_RPC_URL and site.operator.crypto_licence),
+            "takes_crypto": tokens.queries.takes_crypto(site=site),
             "card_query": _query(
                 code=asked.code, amount=asked.estimate.amount if asked.estimate else ""
             ),

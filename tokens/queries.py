@@ -17,6 +17,7 @@ from accounts import donors_index
 from accounts.donors_index import Index, Position
 from accounts.fields import WeiField
 from accounts.models import Donation, Donor, DonorsIndex, Site
+from tokens.chain import forwarders
 from tokens.models import (
     Claim,
     Contract,
@@ -283,6 +284,14 @@ def donations(*, donors: Iterable[Donor]) -> list[DonationStanding]:
         )
         for donation in listed
     ]
+
+
+def takes_crypto(*, site: Site) -> bool:
+    """Return whether crypto money can be paid for the site: licence, node, contracts, an asset."""
+    try:
+        return bool(forwarders.offered(site=site))
+    except forwarders.CryptoRefused:
+        return False
 
 
 def checks(*, sites: Iterable[Site]) -> list[SiteCheck]:

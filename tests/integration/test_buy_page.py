@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import Rail
 from tests.integration.test_pages import Page
 from tests.living_village import LivingVillage, live, neighbour
+from tokens.models import ChainAsset, Contract
 
 pytestmark = pytest.mark.django_db
 
@@ -88,15 +89,32 @@ def test_a_card_page_gets_code_and_amount_and_fills_them_in(kisima: LivingVillag
     assert 'value="478.23"' in form
 
 
-def test_crypto_money_is_offered_only_under_a_licence(
+def test_crypto_money_is_offered_once_the_form_behind_it_can_take_some(
     kisima: LivingVillage, settings: Settings
 ) -> None:
     settings.CHAIN_RPC_URL = "http://127.0.0.1:1"
-    assert "Pay in crypto money" not in _page().text
     kisima.village.operator.crypto_licence = "VASP 7"
     kisima.village.operator.save()
-
+    assert "Pay in crypto money" not in _page().text
+    kinds = (Contract.Kind.TOKEN, Contract.Kind.FACTORY)
+    for number, kind in enumerate(kinds, start=1):
+        Contract.objects.create(
+            chain_id=settings.CHAIN_ID,
+            kind=kind,
+            site=kisima.village.site if kind == Contract.Kind.TOKEN else None,
+            address=f"0x{number:040x}",
+            block_number=1,
+            deployed_at=kisima.at,
+        )
+    assert "Pay in crypto money" not in _page().text
+    ChainAsset.objects.create(
+        chain_id=settings.CHAIN_ID, code="XDAI", address="", pricing=ChainAsset.Pricing.PAR
+    )
     assert "/top-up/crypto/?code=KIS0001" in _page("?code=KIS0001").addresses
+
+    kisima.village.operator.crypto_licence = ""
+    kisima.village.operator.save()
+    assert "Pay in crypto money" not in _page().text
 
 
 def test_a_site_without_ways_price_or_rate_says_so(kisima: LivingVillage) -> None:
