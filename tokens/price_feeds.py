@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 MOST_DECIMALS = 36
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""A block's time may be so much ahead of ours, which stands still while the feed is asked."""
 
 # First four bytes of the Keccak-256 of each signature.
 DECIMALS = "0x313ce567"
@@ -49,7 +51,6 @@ def latest(
     description: str,
     heartbeat: timedelta,
     at: datetime,
-    clocks_differ: timedelta = timedelta(),
 ) -> Round:
     """Read a feed's latest round; `description` is what it has to tell of itself ("ETH / USD").
 
@@ -71,7 +72,7 @@ def latest(
     if answered_in_round < round_id:
         raise ValueError(f"round {round_id} has no answer of its own")
     updated_at = datetime.fromtimestamp(updated, UTC)
-    if updated_at > at + clocks_differ:
+    if updated_at > at + CLOCKS_DIFFER:
         raise ValueError(f"updated at {updated_at}, which is still to come")
     expires_at = updated_at + heartbeat
     if expires_at <= at:

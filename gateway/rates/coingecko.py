@@ -12,7 +12,14 @@ from decimal import Decimal
 
 import requests
 
-from gateway.rates.sources import TIMEOUT_SECONDS, Quote, SourceUnavailable, believable, reason
+from gateway.rates.sources import (
+    CLOCKS_DIFFER,
+    TIMEOUT_SECONDS,
+    Quote,
+    SourceUnavailable,
+    believable,
+    reason,
+)
 
 USD = "USD"
 _QUERY = {
@@ -53,7 +60,7 @@ class CoinPrice:
             RecursionError,
         ) as error:
             raise SourceUnavailable(f"{self.name}: {reason(error)}") from error
-        if quoted_at > at:
+        if quoted_at > at + CLOCKS_DIFFER:
             raise SourceUnavailable(f"{self.name}: changed at {quoted_at}, which is still to come")
         if expires_at <= at:
             raise SourceUnavailable(f"{self.name}: stale, changed at {quoted_at}")

@@ -17,7 +17,7 @@ import requests
 TIMEOUT_SECONDS = (5, 15)
 SMALLEST, LARGEST = Decimal("0.00000001"), Decimal(10**9)
 CLOCKS_DIFFER = timedelta(minutes=1)
-"""A table's clock may be this much ahead of ours."""
+"""A source's clock may be this much ahead of ours; ours also stands still while it is asked."""
 
 
 class SourceUnavailable(Exception):

@@ -97,6 +97,10 @@ class TestChainlinkFeed:
         )
         assert feed.quotes(currencies=["KES"], at=timezone.now()) == []
 
+    def test_an_answer_that_came_while_it_was_asked_for_is_believed(self, market: Market) -> None:
+        market.tell_feed(age_seconds=-30)
+        assert ask(market.feed()).local_per_dai == Decimal("0.99990000")
+
     @pytest.mark.parametrize(
         ("decimals", "answer", "rate"),
         [
@@ -125,7 +129,7 @@ class TestChainlinkFeed:
             ({"round_id": 10, "answered_in_round": 9}, "no answer of its own"),
             ({"age_seconds": 3_602}, "stale"),
             ({"age_seconds": 10**9}, "stale"),
-            ({"age_seconds": -60}, "still to come"),
+            ({"age_seconds": -600}, "still to come"),
             ({"age_seconds": -(10**12)}, ""),
             ({"is_reverting": True}, "execution reverted"),
             ({"description": "ETH / USD"}, "'ETH / USD'"),
@@ -197,6 +201,10 @@ class TestCoinPrice:
 
     def source(self, market: Market) -> CoinPrice:
         return CoinPrice(url=f"{market.url}/rates/api/v3/simple/price")
+
+    def test_a_price_that_came_while_it_was_asked_for_is_believed(self, market: Market) -> None:
+        market.tell("coins", age_seconds=-30)
+        assert ask(self.source(market)).local_per_dai == Decimal("0.99990000")
 
     def test_the_price_is_read(self, market: Market) -> None:
         market.tell("coins", age_seconds=120)

@@ -11,9 +11,6 @@ from tokens.chain.client import CallReverted, Chain, NodeRefused
 from tokens.models import AssetQuote, ChainAsset
 from tokens.price_feeds import Round
 
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""A block's time may be so much ahead of ours."""
-
 
 def refresh(*, chain: Chain, at: datetime) -> int:
     """Read every open asset's feed; return how many told something that may be used.
@@ -37,7 +34,6 @@ def _refresh_one(*, chain: Chain, asset: ChainAsset, at: datetime) -> bool:
             description=f"{asset.code} / USD",
             heartbeat=timedelta(seconds=asset.feed_heartbeat_seconds),
             at=at,
-            clocks_differ=CLOCKS_DIFFER,
         )
     except (CallReverted, NodeRefused, ValueError, ArithmeticError, OSError) as error:
         alarms.raise_alarm(
