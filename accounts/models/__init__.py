@@ -14,7 +14,7 @@ from accounts.models.households import (
     SmsOptOut,
 )
 from accounts.models.ledger import JournalEntry, LedgerAccount, Posting
-from accounts.models.letters import DonorLink, Letter
+from accounts.models.letters import DonorLink, Letter, LetterOptOut, LinkRequest
 from accounts.models.notices import Notice
 from accounts.models.operators import Operator, Rail, User
 from accounts.models.paybacks import Dispute, PayerClaim, Refund, Reversal, TakeBack
@@ -48,6 +48,8 @@ __all__ = [
     "Language",
     "LedgerAccount",
     "Letter",
+    "LetterOptOut",
+    "LinkRequest",
     "Milestone",
     "Notice",
     "Operator",

@@ -21,6 +21,7 @@ class Alarm(models.Model):
         PROVIDER = "provider", "provider does not answer"
         CHAIN = "chain", "chain is down, or lies"
         DEPOSIT = "deposit", "deposits on chain and our books differ"
+        MAIL = "mail", "letters do not leave"
 
     operator = models.ForeignKey(
         Operator,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Upper
 from djmoney.money import Money
 
 from accounts.fields import WeiField, uuid7
@@ -28,6 +29,17 @@ class DonorContact(models.Model):
     donor = models.OneToOneField(Donor, on_delete=models.PROTECT, related_name="contact")
     name = models.CharField(max_length=120, blank=True)
     email = models.EmailField(blank=True)
+    language = models.CharField(max_length=2, default="en", help_text="that letters are in")
+    verified_email = models.CharField(
+        max_length=254,
+        blank=True,
+        db_index=True,
+        editable=False,
+        help_text="the address whose holder logged in, as addresses.plain writes it",
+    )
+
+    class Meta:
+        indexes = [models.Index(Upper("email"), name="donor_contact_by_email")]
 
     def __str__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ class Letter(models.Model):
         SENDING = "sending"
         SENT = "sent"
         FAILED = "failed"
+        DROPPED = "dropped", "not wanted any more, or too late"
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="letters")
@@ -44,8 +45,35 @@ class Letter(models.Model):
         return f"{self.kind} {self.state}"
 
 
+class LetterOptOut(models.Model):
+    """An address that wants no news by letter; receipts and log-in links still go there."""
+
+    email = models.CharField(max_length=254, unique=True, help_text="as addresses.plain writes it")
+    opted_out_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class LinkRequest(models.Model):
+    """Somebody asked for a link that logs in; whether anybody has the address is looked up later.
+
+    Deleted once it is answered.
+    """
+
+    email = models.CharField(max_length=254)
+    language = models.CharField(max_length=2, default="en")
+    asked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"asked at {self.asked_at}"
+
+
 class DonorLink(models.Model):
-    """A link that logs a donor in: sent by e-mail, good once, for a while; its hash is kept."""
+    """A link that logs a donor in: sent by e-mail, good once, for a while; its hash is kept.
+
+    The link itself is made while its letter is sent and stored nowhere.
+    """
 
     donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="links")
     token_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256")

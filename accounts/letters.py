@@ -1,0 +1,77 @@
+"""Letters to donors: written in the transaction of the event they tell of; gateway.mail sends them.
+
+What a letter says is worded while it is sent, from its kind and its params (gateway.mail.wording).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from accounts import addresses
+from accounts.models import Donor, Letter
+
+LANGUAGES = ("en", "fr")
+
+LOGIN_LINK = "login_link"
+_SITE = {"site", "site_name"}
+_CAMPAIGN = {*_SITE, "title", "title_fr", "goal_wei", "raised_wei"}
+_PLAN = {*_SITE, "amount_minor", "currency"}
+_GIFT = {*_SITE, "number", "name", "operator", "amount", "currency", "amount_wei", "reference"}
+
+KINDS: dict[str, set[str]] = {
+    LOGIN_LINK: set(),
+    "donation_received": {*_GIFT, "paid_at"},
+    "donation_given_back": {*_GIFT, "of_number", "reason", "taken_at", "left_wei"},
+    "campaign_failed": _CAMPAIGN,
+    "campaign_succeeded": _CAMPAIGN,
+    "plan_started": _PLAN,
+    "plan_failed": _PLAN,
+    "plan_ended": _PLAN,
+    "round_opened": {*_SITE, "round", "number", "title", "title_fr", "day"},
+    "round_counted": {*_SITE, "number", "title", "title_fr", "titles", "titles_fr"},
+}
+"""Which params a letter of a kind has. site is the slug; amounts in wei are text; amount is a
+decimal with a point, in currency (a currency's or a crypto asset's code); days and instants are
+ISO 8601; round is the round's uid; an empty title_fr stands for the English one."""
+
+NEWS = {"round_opened", "round_counted"}
+"""What an address may have enough of. Everything else is about the donor's own money or log-in."""
+
+
+class NoSuchLetter(ValueError):
+    """Nobody knows this kind of letter, or its params are not those of its kind."""
+
+
+def write(
+    *,
+    donor: Donor,
+    kind: str,
+    key: str,
+    params: dict[str, Any],
+    at: datetime,
+    language: str = "",
+) -> Letter | None:
+    """Queue one letter; None where the donor has no address or wants no news. A key is one letter.
+
+    language: the donor's own where it is not given. params as in KINDS; they hold no secrets: a
+    letter's row is read by staff and lies in backups. Raises NoSuchLetter.
+    """
+    if kind not in KINDS or params.keys() != KINDS[kind]:
+        raise NoSuchLetter(f"{kind} with {sorted(params)}, not {sorted(KINDS.get(kind, ()))}")
+    email = addresses.of_donor(donor=donor)
+    if not email or (kind in NEWS and addresses.is_opted_out(email=email)):
+        return None
+    spoken = language or addresses.language_of(donor=donor)
+    letter, _ = Letter.objects.get_or_create(
+        key=key,
+        defaults={
+            "donor": donor,
+            "kind": kind,
+            "params": params,
+            "language": spoken if spoken in LANGUAGES else LANGUAGES[0],
+            "next_attempt_at": at,
+            "created_at": at,
+        },
+    )
+    return letter
