@@ -19,6 +19,7 @@ from accounts.models.notices import Notice
 from accounts.models.operators import Operator, Rail, User
 from accounts.models.paybacks import Dispute, PayerClaim, Refund, Reversal, TakeBack
 from accounts.models.payments import Payment, PaymentAttempt
+from accounts.models.places import HouseholdPlace, SiteMap
 from accounts.models.rates import RateProposal, RateQuote, SiteRate
 from accounts.models.sites import Book, Site
 from accounts.models.topups import TopUp
@@ -43,6 +44,7 @@ __all__ = [
     "Household",
     "HouseholdName",
     "HouseholdPhone",
+    "HouseholdPlace",
     "HouseholdSite",
     "JournalEntry",
     "Language",
@@ -64,6 +66,7 @@ __all__ = [
     "Refund",
     "Reversal",
     "Site",
+    "SiteMap",
     "SiteRate",
     "SmsOptOut",
     "TakeBack",

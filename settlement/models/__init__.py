@@ -21,6 +21,7 @@ from settlement.models.settled import (
     SplitProgress,
     SplitVersion,
 )
+from settlement.models.weather import WeatherFetch, WeatherHour
 
 __all__ = [
     "BankFile",
@@ -44,4 +45,6 @@ __all__ = [
     "SplitProgress",
     "SplitVersion",
     "Tariff",
+    "WeatherFetch",
+    "WeatherHour",
 ]

@@ -183,6 +183,7 @@ class SlotTelemetry(models.Model):
 
     class Meta:
         ordering = ("-starts_at",)
+        indexes = [models.Index(fields=("site", "-id"), name="telemetry_by_site")]
         constraints = [
             models.UniqueConstraint(fields=("site", "starts_at"), name="telemetry_once_a_slot"),
             models.CheckConstraint(
