@@ -1,4 +1,4 @@
-"""A log-in link knows which address it was sent to: a donor may have another one by now."""
+"""Where sites' maps and their households lie, in metres from the container."""
 
 import django.core.validators
 import django.db.models.deletion

@@ -76,6 +76,9 @@ class DonorLink(models.Model):
     """
 
     donor = models.ForeignKey(Donor, on_delete=models.PROTECT, related_name="links")
+    email = models.CharField(
+        max_length=254, default="", help_text="whereto it was sent, as addresses.plain writes it"
+    )
     token_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256")
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
