@@ -212,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
     "publish prices": {"task": "settlement.tasks.publish_prices", "schedule": 5.0},
     "rebate blocks": {"task": "settlement.tasks.rebate_blocks", "schedule": 60.0},
     "ask for gaps": {"task": "settlement.tasks.ask_for_gaps", "schedule": 300.0},
+    "fetch weather": {"task": "settlement.tasks.fetch_weather", "schedule": 60.0},
     "keep partitions ahead": {"task": "settlement.tasks.keep_partitions", "schedule": 3600.0},
     "handle stored events": {"task": "gateway.webhooks.tasks.sweep_events", "schedule": 10.0},
     "poll open attempts": {"task": "gateway.providers.tasks.poll_attempts", "schedule": 5.0},
@@ -329,6 +330,9 @@ KOIOS_API_KEY = environment.text("KOIOS_API_KEY", "")
 KOIOS_API_SECRET = environment.text("KOIOS_API_SECRET", "")
 PLANT_URL = environment.text("PLANT_URL", "")
 PLANT_API_KEY = environment.text("PLANT_API_KEY", "")
+# Without it there is no weather and no forecast. The key is that of a paid plan.
+OPEN_METEO_URL = environment.text("OPEN_METEO_URL", "").rstrip("/")
+OPEN_METEO_API_KEY = environment.text("OPEN_METEO_API_KEY", "")
 RATES_URL = environment.text("RATES_URL", "")
 RATES_URL_2 = environment.text("RATES_URL_2", "")
 RATE_TOLERANCE_BASIS_POINTS = environment.whole("RATE_TOLERANCE_BASIS_POINTS", 100)

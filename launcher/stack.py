@@ -155,6 +155,7 @@ def provider_environment(base_url: str) -> dict[str, str]:
         "KOIOS_API_SECRET": "sandbox-secret",
         "PLANT_URL": f"{base_url}/plant",
         "PLANT_API_KEY": "sandbox-key",
+        "OPEN_METEO_URL": f"{base_url}/open-meteo",
         "RATES_URL": f"{base_url}/rates",
         "RATES_URL_2": f"{base_url}/rates/second",
         "DAI_USD_FEED_RPC_URL": f"{base_url}/chainlink",

@@ -13,6 +13,7 @@ from accounts.locks import singleton
 from accounts.models import LedgerAccount, Site
 from settlement import gaps, partitions, plant, prices, readings, rebates, settle
 from settlement.models import ReadingInbox, Tariff
+from settlement.weather import fetching as weather
 
 log = structlog.get_logger(__name__)
 
@@ -92,3 +93,18 @@ def ask_for_gaps() -> None:
 def keep_partitions() -> None:
     """Keep the months ahead ready."""
     partitions.keep_ahead(at=timezone.now())
+
+
+@shared_task
+def fetch_weather() -> None:
+    """Ask for the weather of each site whose turn it is."""
+    for site_id in weather.due(at=timezone.now()):
+        fetch_site_weather.delay(site_id)
+
+
+@shared_task
+def fetch_site_weather(site_id: int) -> None:
+    """Ask for one site's weather, if nobody else is at it."""
+    with singleton(f"weather:{site_id}") as is_alone:
+        if is_alone:
+            weather.fetch(site=Site.objects.get(pk=site_id), at=timezone.now())

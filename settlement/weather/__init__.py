@@ -1,0 +1,1 @@
+"""Weather of sites: asked for at a service, stored by the hour, added up."""
