@@ -53,7 +53,8 @@ def close(*, site: Site, at: datetime) -> Epoch | None:
         if site.closed_at is not None and _is_told(site, book):
             return None
         everybody = leaves.keep(site=site, at=at)
-        entitled = _entitlements(site, book, everybody, at=at)
+        earned = _earned_by_donation(site)
+        entitled = _entitlements(site, book, everybody, earned, at=at)
         if entitled.milliwatt_hours == 0:
             return None
         epoch = Epoch(
@@ -71,7 +72,7 @@ def close(*, site: Site, at: datetime) -> Epoch | None:
             carry_wei=entitled.carry_wei,
             closed_at=at,
         )
-        return _sealed(epoch, contracts, _rows(epoch, everybody, entitled))
+        return _sealed(epoch, contracts, _rows(epoch, everybody, entitled, earned))
 
 
 def rebuild(*, epoch: Epoch) -> Node:
@@ -201,7 +202,9 @@ def _first_slot(site: Site) -> datetime | None:
     return None if first is None else first.starts_at
 
 
-def _entitlements(site: Site, book: Book, everybody: list[Leaf], *, at: datetime) -> Entitlements:
+def _entitlements(
+    site: Site, book: Book, everybody: list[Leaf], earned: dict[int, int], *, at: datetime
+) -> Entitlements:
     """Return what the ledger says of every leaf, and what the last active epoch had."""
     active = last_active(site=site)
     before = {} if active is None else dict(active.leaves.values_list("leaf_id", "tokens_wei"))
@@ -212,7 +215,7 @@ def _entitlements(site: Site, book: Book, everybody: list[Leaf], *, at: datetime
         )
     )
     standing = dict(amounts.filter(household__isnull=True).values_list("kind", "amount"))
-    vested = _vested(site, at=at)
+    vested = _vested(site, earned, at=at)
 
     def owned(leaf: Leaf, ledger_wei: int) -> Owned:
         return Owned(key=leaf.key, ledger_wei=ledger_wei, previous_wei=before.get(leaf.pk, 0))
@@ -237,17 +240,23 @@ def _entitlements(site: Site, book: Book, everybody: list[Leaf], *, at: datetime
     )
 
 
-def _vested(site: Site, *, at: datetime) -> dict[int, int]:
+def _earned_by_donation(site: Site) -> dict[int, int]:
+    """Return what each donation has earned by the books, vested or not, in wei."""
+    stored_index = DonorsIndex.objects.get(site=site)
+    index = Index(donated_wei=stored_index.donated_wei, accumulated=stored_index.accumulated)
+    return {
+        donation.pk: _earned(donation, index=index)
+        for donation in Donation.objects.filter(site=site)
+    }
+
+
+def _vested(site: Site, earned: dict[int, int], *, at: datetime) -> dict[int, int]:
     """Return what each donation has earned, where it has vested; 0 where not.
 
     What was withdrawn before it vested has nothing left; what vested stays.
     """
-    stored_index = DonorsIndex.objects.get(site=site)
-    index = Index(donated_wei=stored_index.donated_wei, accumulated=stored_index.accumulated)
-    return {
-        donation.pk: _earned(donation, index=index) if donation.vests_at <= at else 0
-        for donation in Donation.objects.filter(site=site)
-    }
+    ripe = set(Donation.objects.filter(site=site, vests_at__lte=at).values_list("pk", flat=True))
+    return {pk: earned_wei if pk in ripe else 0 for pk, earned_wei in earned.items()}
 
 
 def _earned(donation: Donation, *, index: Index) -> int:
@@ -260,7 +269,9 @@ def _earned(donation: Donation, *, index: Index) -> int:
     return donors_index.touched(index=index, position=position).claimed_wei
 
 
-def _rows(epoch: Epoch, everybody: list[Leaf], entitled: Entitlements) -> list[EpochLeaf]:
+def _rows(
+    epoch: Epoch, everybody: list[Leaf], entitled: Entitlements, earned: dict[int, int]
+) -> list[EpochLeaf]:
     by_key: dict[str, Entitled] = {each.key: each for each in entitled.leaves}
     return [
         EpochLeaf(
@@ -271,6 +282,7 @@ def _rows(epoch: Epoch, everybody: list[Leaf], entitled: Entitlements) -> list[E
             carry_milliwatt_hours=by_key[leaf.key].carry_milliwatt_hours,
             carry_wei=by_key[leaf.key].carry_wei,
             wallet=leaf.wallet,
+            earned_wei=None if leaf.donation_id is None else earned[leaf.donation_id],
         )
         for leaf in everybody
     ]

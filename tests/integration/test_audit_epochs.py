@@ -26,6 +26,8 @@ GUARDED = ("tokens_epoch", "tokens_epochleaf", "tokens_leaf", "journal_entry", "
 LAST = "(SELECT max(id) FROM tokens_epoch WHERE state = 'active')"
 HOUSEHOLDS = "leaf_id IN (SELECT id FROM tokens_leaf WHERE kind = 'household')"
 ONE_LEAF = f"epoch_id = {LAST} AND leaf_id = (SELECT min(id) FROM tokens_leaf)"
+VESTED = f"epoch_id = {LAST} AND earned_wei > 0 AND tokens_wei > 0"
+UNVESTED = f"epoch_id = {LAST} AND earned_wei > 0 AND tokens_wei = 0"
 
 CORRUPTIONS: list[tuple[str, str]] = [
     (
@@ -72,6 +74,18 @@ CORRUPTIONS: list[tuple[str, str]] = [
     (
         "leaves_less_carry_are_the_ledger",
         f"UPDATE tokens_epoch SET book_height = book_height - 1 WHERE id = {LAST}",
+    ),
+    (
+        "donations_earned_what_their_leaves_say",
+        f"UPDATE tokens_epochleaf SET earned_wei = earned_wei + 1 WHERE {VESTED}",
+    ),
+    (
+        "donations_earned_what_their_leaves_say",
+        f"UPDATE tokens_epochleaf SET earned_wei = earned_wei + 9 WHERE {UNVESTED}",
+    ),
+    (
+        "donations_earned_what_their_leaves_say",
+        f"UPDATE tokens_epochleaf SET earned_wei = NULL WHERE {UNVESTED}",
     ),
     ("epochs_name_their_book", f"UPDATE tokens_epoch SET book_hash = '0x00' WHERE id = {LAST}"),
     ("epochs_name_their_book", "UPDATE journal_entry SET hash = sha256('x')"),

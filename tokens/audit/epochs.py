@@ -129,6 +129,40 @@ def leaves_less_carry_are_the_ledger(database: BaseDatabaseWrapper) -> Iterator[
     )
 
 
+@check(invariant=7, subject="tokens_epochleaf")
+def donations_earned_what_their_leaves_say(database: BaseDatabaseWrapper) -> Iterator[str]:
+    """What a donation had earned when an epoch was closed is its vested leaf less carry, and all of
+    them are what the donors' pool had, but for less than a wei each.
+
+    Epochs of before it was noted are left out.
+    """
+    return sentences(
+        database,
+        """
+        WITH noted AS (
+            SELECT r.epoch_id, l.kind, l.key, r.earned_wei, r.tokens_wei - r.carry_wei AS owned_wei,
+                e.number, e.site_id, d.vests_at <= e.closed_at AS has_vested
+            FROM tokens_epochleaf r
+            JOIN tokens_leaf l ON l.id = r.leaf_id AND l.kind IN ('donation', 'reserve')
+            JOIN tokens_epoch e ON e.id = r.epoch_id
+            LEFT JOIN accounts_donation d ON d.id = l.donation_id
+            WHERE EXISTS (SELECT FROM tokens_epochleaf o
+                          WHERE o.epoch_id = r.epoch_id AND o.earned_wei IS NOT NULL)
+        )
+        SELECT format('epoch %s of site %s: leaf %s had earned %s wei and owns %s', number, site_id,
+                      key, earned_wei, owned_wei)
+        FROM noted
+        WHERE kind = 'donation' AND (earned_wei IS NULL OR earned_wei < 0
+            OR owned_wei <> CASE WHEN has_vested THEN earned_wei ELSE 0 END)
+        UNION ALL
+        SELECT format('epoch %s of site %s: donations had earned %s wei of a pool of %s', number,
+                      site_id, sum(earned_wei), sum(owned_wei))
+        FROM noted GROUP BY epoch_id, number, site_id
+        HAVING sum(owned_wei) - sum(earned_wei) NOT BETWEEN 0 AND count(earned_wei)
+        """,
+    )
+
+
 @check(invariant=7, subject="tokens_epoch")
 def epochs_name_their_book(database: BaseDatabaseWrapper) -> Iterator[str]:
     """An epoch's book height and hash are those of an entry in its site's hash chain."""
@@ -223,6 +257,7 @@ CHECKS = (
     epochs_are_the_sums_of_their_leaves,
     leaves_never_decrease,
     leaves_less_carry_are_the_ledger,
+    donations_earned_what_their_leaves_say,
     epochs_name_their_book,
     epochs_are_rebuilt_bit_for_bit,
     the_chain_holds_the_last_active_epoch,

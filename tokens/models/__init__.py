@@ -1,5 +1,6 @@
 """Models of what stands on chain and of what is shown to prove it, one subject a module."""
 
+from tokens.models.cards import ShareCard
 from tokens.models.chain import BlockCursor, ChainAsset, Contract
 from tokens.models.claims import Claim, Verification
 from tokens.models.deposits import Deposit, Forwarder, Outflow, StrayTransfer
@@ -27,6 +28,7 @@ __all__ = [
     "Outflow",
     "Proposal",
     "Round",
+    "ShareCard",
     "SignIn",
     "SignInNonce",
     "SignedTransfer",

@@ -155,6 +155,11 @@ class EpochLeaf(models.Model):
     carry_milliwatt_hours = models.BigIntegerField(default=0)
     carry_wei = WeiField(default=0, help_text="below zero: what the reserve lends to donations")
     wallet = models.CharField(max_length=42, blank=True)
+    earned_wei = WeiField(  # type: ignore[misc]  # read as int | None
+        null=True,
+        blank=True,
+        help_text="of a donation: what its books said, vested or not; not published",
+    )
 
     class Meta:
         verbose_name_plural = "epoch leaves"
