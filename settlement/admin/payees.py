@@ -38,6 +38,7 @@ class PayeeForm(forms.ModelForm):  # type: ignore[type-arg]
             "way",
             "rail",
             "phone",
+            "language",
             "bank_account",
             "bank_code",
             "wallet",

@@ -7,6 +7,7 @@ from simple_history.models import HistoricalRecords
 
 from accounts.fields import WeiField, uuid7
 from accounts.models import JournalEntry, Operator, Rail, Site, User
+from accounts.models.households import Language
 
 
 class Payee(models.Model):
@@ -31,7 +32,12 @@ class Payee(models.Model):
     rail = models.ForeignKey(
         Rail, on_delete=models.PROTECT, null=True, blank=True, related_name="payees"
     )
-    phone = models.CharField(max_length=16, blank=True, help_text="E.164, for mobile money")
+    phone = models.CharField(
+        max_length=16, blank=True, help_text="E.164, for mobile money; told of payouts by SMS"
+    )
+    language = models.CharField(
+        max_length=2, choices=Language, default=Language.ENGLISH, help_text="of those SMS"
+    )
     bank_account = models.CharField(max_length=34, blank=True, help_text="IBAN or account number")
     bank_code = models.CharField(max_length=11, blank=True, help_text="BIC")
     wallet = models.CharField(max_length=42, blank=True, help_text="with its checksum")
