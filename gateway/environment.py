@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from email.headerregistry import Address
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -98,3 +100,62 @@ def database(name: str) -> dict[str, Any]:
         "CONN_MAX_AGE": 0,
         "OPTIONS": dict(query),
     }
+
+
+_MAIL_FORM = "smtp://user:password@host:587?tls=1, or smtps:// for TLS from the start"
+_MAIL_PORTS = {"smtp": 25, "smtps": 465}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def mail(name: str) -> dict[str, Any]:
+    """Return Django's SMTP settings for a URL; all of them empty where it is not set: no mail.
+
+    A password goes over TLS or the loopback only.
+    """
+    value = text(name, "")
+    try:
+        url = urlsplit(value)
+        options = {key: values[-1] for key, values in parse_qs(url.query).items()}
+        is_tls = options.pop("tls", "0")
+        seconds = int(options.pop("timeout", "10"))
+        port = url.port or _MAIL_PORTS.get(url.scheme, 0)
+    except ValueError:
+        raise BadSetting(f"{name} must look like {_MAIL_FORM}.") from None
+    if value and (url.scheme not in _MAIL_PORTS or not url.hostname or url.path.strip("/")):
+        raise BadSetting(f"{name} must look like {_MAIL_FORM}.")
+    if (
+        options
+        or is_tls not in {"0", "1"}
+        or seconds < 1
+        or (is_tls == "1" and url.scheme == "smtps")
+    ):
+        raise BadSetting(
+            f"{name} takes tls=1 (STARTTLS, not with smtps) and timeout=<seconds> after the ?."
+        )
+    is_safe = url.scheme == "smtps" or is_tls == "1" or url.hostname in _LOOPBACK
+    if url.password and not is_safe:
+        raise BadSetting(f"{name} would send its password in clear: add ?tls=1 or use smtps://.")
+    return {
+        "EMAIL_HOST": url.hostname or "",
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
+        "EMAIL_USE_TLS": is_tls == "1",
+        "EMAIL_USE_SSL": url.scheme == "smtps",
+        "EMAIL_TIMEOUT": seconds,
+    }
+
+
+def sender(name: str, *, is_needed: bool) -> str:
+    """Return setting `name`, an address that letters come from: `Name <letters@example.org>`."""
+    value = text(name, "")
+    if not value and not is_needed:
+        return ""
+    try:
+        Address(addr_spec=parseaddr(value)[1])
+        is_address = parseaddr(value)[1].count("@") == 1 and value.isprintable()
+    except (ValueError, IndexError):
+        is_address = False
+    if not is_address:
+        raise BadSetting(f"{name} must be an address, such as Solar <letters@example.org>.")
+    return value

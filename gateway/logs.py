@@ -15,8 +15,10 @@ _SECRET_PATH = re.compile(
 )
 
 
-# A leaf's key, and the page of a payment: who has the address has what is behind it.
-_PRIVATE_PATH = re.compile(r"(/proof/|/leaves/|/donor/gift/)[^/\s\"'?#]+", re.IGNORECASE)
+# A leaf's key, a payment's page, a link that logs in: who has the address has what is behind it.
+_PRIVATE_PATH = re.compile(
+    r"(/proof/|/leaves/|/donor/(?:gift|link|news)/)[^/\s\"'?#]+", re.IGNORECASE
+)
 
 
 def mask(text: str) -> str:
@@ -74,4 +76,5 @@ def _masked(value: Any) -> Any:
         return {name: _masked(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(item) for item in value]
-    return mask(str(value)) if _SECRET_PATH.search(str(value)) else value
+    text = str(value)
+    return masked if (masked := mask(text)) != text else value

@@ -37,6 +37,8 @@ INSTALLED_APPS = [
     "gateway.webhooks",
     "gateway.ussd",
     "gateway.sms",
+    "gateway.mail",
+    "gateway.donors",
     "gateway.providers",
     "gateway.rates",
     "gateway.fiscal",
@@ -228,6 +230,9 @@ CELERY_BEAT_SCHEDULE = {
     "check floats": {"task": "gateway.providers.tasks.check_floats", "schedule": 300.0},
     "attach suspense": {"task": "gateway.providers.tasks.attach_suspense", "schedule": 60.0},
     "sign fiscal receipts": {"task": "gateway.fiscal.tasks.sign_receipts", "schedule": 5.0},
+    "deliver letters": {"task": "gateway.mail.tasks.deliver_letters", "schedule": 5.0},
+    "watch letters": {"task": "gateway.mail.tasks.watch_letters", "schedule": 60.0},
+    "answer asked-for links": {"task": "gateway.donors.tasks.answer_links", "schedule": 2.0},
     "deliver notices": {"task": "gateway.sms.tasks.deliver_notices", "schedule": 5.0},
     "forget old answers": {"task": "gateway.api.tasks.forget_answers", "schedule": 3600.0},
     "watch the chain": {
@@ -273,6 +278,14 @@ if not HOOK_SECRETS:
     raise environment.BadSetting("HOOK_SECRETS is empty: give one or two secrets, commas between.")
 HOOK_ALLOWED_IPS = environment.listed("HOOK_ALLOWED_IPS", "")
 PIN_PEPPER = environment.text("PIN_PEPPER", SECRET_KEY)
+
+# Without EMAIL_URL letters wait, and an alarm says so.
+_MAIL = environment.mail("EMAIL_URL")
+EMAIL_HOST, EMAIL_PORT = _MAIL["EMAIL_HOST"], _MAIL["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_USER"], _MAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["EMAIL_USE_TLS"], _MAIL["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = _MAIL["EMAIL_TIMEOUT"]
+EMAIL_FROM = environment.sender("EMAIL_FROM", is_needed=bool(EMAIL_HOST))
 
 AFRICASTALKING_URL = environment.text("AFRICASTALKING_URL", "")
 AFRICASTALKING_USERNAME = environment.text("AFRICASTALKING_USERNAME", "sandbox")

@@ -28,6 +28,7 @@ if settings.DEMO:
 urlpatterns += [
     path("", include("gateway.checkout.urls")),
     path("", include("gateway.deposits.urls")),
+    path("", include("gateway.donors.urls")),
     path("", include("gateway.wallet.urls")),
     path("", include("gateway.voting.urls")),
     path("", include("dashboard.urls")),

@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -21,8 +20,9 @@ from typing import TextIO
 from launcher import places, process
 from launcher.chain import EPOCHS, DevChain, demo_environment
 from launcher.places import ROOT, PlaceError
+from launcher.ports import Ports, of_environment, refuse_taken
 from launcher.progress import Progress
-from launcher.stack import Stack, given_names, provider_environment
+from launcher.stack import DEMO_SENDER, Stack, given_names, provider_environment, sandbox_mail
 from launcher.supervisor import Program, StartError, Stopped, Supervisor
 
 _DATA = ("postgres", "postgres.new", "valkey", "chain", "log", "run", "secret_key", "server.json")
@@ -30,7 +30,7 @@ _WAIT_FOR_OLD_RUN_SECONDS = 15.0
 # Settings that manage.py reads from server.json while this server runs.
 _SHARED = (
     *("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "CACHE_URL", "SECRET_KEY", "DEMO"),
-    *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL"),
+    *("PUBLIC_URL", "HOOK_SECRETS", "ALLOWED_HOSTS", "SANDBOX_URL", "EMAIL_URL", "EMAIL_FROM"),
     *("CHAIN_RPC_URL", *demo_environment(), *EPOCHS),
     *provider_environment(""),
 )
@@ -39,13 +39,9 @@ _SHARED = (
 class Server:
     """One run of script/server on one var directory."""
 
-    def __init__(
-        self, *, progress: Progress, port: int, sandbox_port: int, chain_port: int
-    ) -> None:
+    def __init__(self, *, progress: Progress, ports: Ports) -> None:
         self._progress = progress
-        self._port = port
-        self._sandbox_port = sandbox_port
-        self._chain_port = chain_port
+        self._ports = ports
         self._places = places.of_environment(dict(os.environ))
         # A node of the caller's own: then no dev chain, and the caller says who signs.
         self._has_dev_chain = not _is_given("CHAIN_RPC_URL")
@@ -58,8 +54,8 @@ class Server:
             self._places.make()
             with (self._places.var / "server.lock").open("a+") as lock:
                 self._take(lock)
-                for port in self._ports:
-                    _refuse_taken(port)
+                for port in self._own_ports:
+                    refuse_taken(port)
                 if fresh:
                     self._remove_data()
                 return self._run_locked(lock)
@@ -159,7 +155,7 @@ class Server:
         self._welcome()
 
     def _start_chain(self, supervisor: Supervisor) -> None:
-        chain = DevChain(places=self._places, port=self._chain_port)
+        chain = DevChain(places=self._places, port=self._ports.chain)
         self._progress.begin("Starting the dev chain")
         chain.prepare()
         supervisor.start(chain.node())
@@ -201,10 +197,11 @@ class Server:
     def _sandbox(self) -> Program:
         return self._python(
             "sandbox",
-            *("sandbox", "--port", str(self._sandbox_port), "--product-url", self._address),
+            *("sandbox", "--port", str(self._ports.sandbox), "--product-url", self._address),
+            *("--mail-port", str(self._ports.mail)),
             *("--state", str(self._places.var / "sandbox.sqlite3"), "--autopilot"),
             *("--chain-url", self._sandbox_chain_url),
-            is_ready=lambda: _is_healthy(self._sandbox_port),
+            is_ready=lambda: _is_healthy(self._ports.sandbox),
         )
 
     def _worker(self) -> Program:
@@ -226,9 +223,9 @@ class Server:
         return self._python(
             "web",
             *("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "64"),
-            *("--host", "127.0.0.1", "--port", str(self._port), "--respawn-failed-workers"),
+            *("--host", "127.0.0.1", "--port", str(self._ports.web), "--respawn-failed-workers"),
             *("--workers-kill-timeout", "2", "gateway.wsgi:application"),
-            is_ready=lambda: _is_healthy(self._port),
+            is_ready=lambda: _is_healthy(self._ports.web),
         )
 
     def _python(
@@ -244,12 +241,14 @@ class Server:
         )
 
     def _demo_environment(self) -> dict[str, str]:
-        sandbox = f"http://127.0.0.1:{self._sandbox_port}"
+        sandbox = f"http://127.0.0.1:{self._ports.sandbox}"
         return {
             "SECRET_KEY": _kept_secret(self._places.var / "secret_key"),
             "PUBLIC_URL": self._address,
             "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
             "SANDBOX_URL": sandbox,
+            "EMAIL_URL": sandbox_mail(self._ports.mail),
+            "EMAIL_FROM": DEMO_SENDER,
             **provider_environment(sandbox),
         }
 
@@ -277,20 +276,20 @@ class Server:
             self._progress.done()
 
     @property
-    def _ports(self) -> list[int]:
+    def _own_ports(self) -> list[int]:
         """Those that this run listens on."""
-        chain = [self._chain_port] if self._has_dev_chain else []
-        return [self._port, self._sandbox_port, *chain]
+        chain = [self._ports.chain] if self._has_dev_chain else []
+        return [self._ports.web, self._ports.sandbox, self._ports.mail, *chain]
 
     @property
     def _address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._ports.web}"
 
     @property
     def _chain_line(self) -> str:
         if not self._has_dev_chain:
             return "of your own (CHAIN_RPC_URL)"
-        return f"http://127.0.0.1:{self._chain_port}/      (JSON-RPC, chain id 31337)"
+        return f"http://127.0.0.1:{self._ports.chain}/      (JSON-RPC, chain id 31337)"
 
     def _welcome(self) -> None:
         seconds = time.monotonic() - self._began
@@ -302,23 +301,12 @@ Ready after {seconds:.0f} s; Ctrl-C stops everything.
   Phone       {self._address}/handset/      (KIS0001 is +254711000001, PIN 4826, dial *384*4826#)
   Operators   {self._address}/admin/        (log-in operator, password demo)
   API         {self._address}/api/docs/     (Authorization: Token demo-operator-token)
-  Sandbox     http://127.0.0.1:{self._sandbox_port}/
+  Sandbox     http://127.0.0.1:{self._ports.sandbox}/
+  Mail        http://127.0.0.1:{self._ports.sandbox}/mail/   (what was sent by e-mail)
   Chain       {self._chain_line}
   Logs        {self._places.log}
 """
         )
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise StartError(
-                f"Port {port} cannot be used ({error.strerror}): "
-                "choose another with PORT, SANDBOX_PORT or CHAIN_PORT."
-            ) from error
 
 
 def _is_healthy(port: int) -> bool:
@@ -347,13 +335,6 @@ def _explain(error: StartError) -> None:
     print(error, file=sys.stderr)
 
 
-def _port(name: str, default: int) -> int:
-    text = os.environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise StartError(f"{name} must be a number from 1 to 65535, not {text!r}.")
-    return int(text)
-
-
 def _is_given(name: str) -> bool:
     """Whether the caller set it, itself or as NAME_FILE; empty is not given."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
@@ -365,29 +346,16 @@ def _read(name: str) -> str:
     return os.environ.get(name) or (Path(file).read_text().strip() if file else "")
 
 
-def _ports() -> tuple[int, int, int]:
-    """The web's, the sandbox's and the dev chain's port."""
-    port = _port("PORT", 8000)
-    sandbox_port = _port("SANDBOX_PORT", port + 1)
-    chain_port = _port("CHAIN_PORT", port + 2)
-    if len({port, sandbox_port, chain_port}) < 3:
-        raise StartError("PORT, SANDBOX_PORT and CHAIN_PORT must differ.")
-    return port, sandbox_port, chain_port
-
-
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="script/server", description=__doc__)
     parser.add_argument("--fresh", action="store_true", help="remove the data of earlier runs")
     options = parser.parse_args(arguments)
     try:
-        port, sandbox_port, chain_port = _ports()
+        ports = of_environment()
     except StartError as error:
         _explain(error)
         return 1
-    server = Server(
-        progress=Progress(), port=port, sandbox_port=sandbox_port, chain_port=chain_port
-    )
-    return server.run(fresh=options.fresh)
+    return Server(progress=Progress(), ports=ports).run(fresh=options.fresh)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from launcher.progress import Progress
 from launcher.supervisor import StartError, Supervisor
 from launcher.valkey import DATABASES, Valkey
 
+DEMO_SENDER = "Solar gateway <letters@gateway.invalid>"
 DATABASE_NAMES = ("DATABASE_URL", "DATABASE_OWNER_URL")
 CACHE_NAMES = ("BROKER_URL", "CACHE_URL")
 # Whatever the caller's environment names: a test that wants a chain starts one.
@@ -112,9 +113,16 @@ def offline_environment() -> dict[str, str]:
         "HOOK_SECRETS": "test-secret,old-secret",
         "PUBLIC_URL": "http://127.0.0.1:1",
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+        "EMAIL_URL": sandbox_mail(9),
+        "EMAIL_FROM": DEMO_SENDER,
         **_NO_CHAIN,
         **provider_environment(nowhere),
     }
+
+
+def sandbox_mail(port: int) -> str:
+    """EMAIL_URL of the sandbox's mail server, with its log-in (`sandbox.context.Credentials`)."""
+    return f"smtp://sandbox:sandbox-key@127.0.0.1:{port}"
 
 
 def provider_environment(base_url: str) -> dict[str, str]:

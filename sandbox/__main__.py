@@ -17,6 +17,7 @@ def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--mail-port", type=int, help="where SMTP is taken; without it nowhere")
     parser.add_argument("--product-url", required=True)
     parser.add_argument("--state", type=Path, required=True, help="SQLite file, kept")
     parser.add_argument("--hook-secret", default="demo")
@@ -45,6 +46,8 @@ def main() -> None:
     finished = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: finished.set())
+    if arguments.mail_port is not None:
+        sandbox.start_mail(port=arguments.mail_port)
     sandbox.start(port=arguments.port)
     finished.wait()
     sandbox.stop()

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox import chainlink, etims, koios, open_meteo, plant_api, rates
 from sandbox import courier as courier_module
 from sandbox import faults as faults_module
+from sandbox import mail as mail_module
 from sandbox.africastalking import sms, ussd
 from sandbox.autopilot import Autopilot
 from sandbox.context import Clock, Context, Credentials
@@ -27,6 +28,7 @@ from sandbox.daraja import access, b2c, commands, statement, stk
 from sandbox.daraja.c2b import C2b
 from sandbox.daraja.service import merchant_routes
 from sandbox.faults import ANSWER_KINDS, Fault, Faults
+from sandbox.mail import Mail, SmtpServer
 from sandbox.momo import service as momo
 from sandbox.pawapay import service as pawapay
 from sandbox.phones import SERVICE as PHONES
@@ -56,6 +58,7 @@ SCHEMAS = (
     *stripe.SCHEMAS,
     *pawapay.SCHEMAS,
     *etims.SCHEMAS,
+    mail_module.SCHEMA,
 )
 # Where a client expects the vendor's own body even of an outage.
 UNAVAILABLE_BODIES = {stripe.SERVICE: stripe.UNAVAILABLE_BODY}
@@ -92,6 +95,8 @@ class Sandbox:
         self._momo = momo.Momo(context=context)
         self._stripe = stripe.Stripe(context=context)
         self._pawapay = pawapay.Pawapay(context=context)
+        self._mail = Mail(context=context)
+        self._smtp: SmtpServer | None = None
         phones = Phones(
             now=context.now,
             daraja=self._stk,
@@ -132,6 +137,7 @@ class Sandbox:
             (rates.SERVICE, (), rates.routes(context=context)),
             (chainlink.SERVICE, (), chainlink.routes(context=context)),
             (WALLET, (), Wallets(chain_url=chain_url).routes()),
+            (mail_module.SERVICE, mail_module.OWN_FAULTS, self._mail.routes()),
         ):
             common = [
                 *context.faults.routes(service=service, own_kinds=own_faults),
@@ -185,6 +191,11 @@ class Sandbox:
             self._threads.append(thread)
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    def start_mail(self, port: int = 0) -> int:
+        """Take mail over SMTP on 127.0.0.1; returns the port (0 picks a free one)."""
+        self._smtp = SmtpServer(mail=self._mail)
+        return self._smtp.start(port)
+
     def stop(self) -> None:
         """Stop serving and calling back; the state file keeps the rest."""
         self._stopping.set()
@@ -192,6 +203,9 @@ class Sandbox:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+        if self._smtp is not None:
+            self._smtp.stop()
+            self._smtp = None
         self.context.courier.stop()
         for thread in self._threads:
             thread.join(timeout=3.0)

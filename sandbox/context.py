@@ -41,6 +41,8 @@ class Credentials:
     etims_branch: str = "00"
     etims_device_serial: str = "sandbox-device"
     etims_cmc_key: str = "sandbox-key"
+    mail_user: str = "sandbox"
+    mail_password: str = "sandbox-key"
 
 
 @dataclass(frozen=True, slots=True)

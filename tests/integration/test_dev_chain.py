@@ -21,6 +21,7 @@ from launcher.chain import CHAIN_ID, DevChain, demo_environment
 from launcher.chain_clock import NodeError, ask
 from launcher.dev_accounts import DEV_ACCOUNTS
 from launcher.places import ROOT, Places
+from launcher.ports import Ports
 from launcher.progress import Progress
 from launcher.server import Server
 from launcher.stack import offline_environment
@@ -260,7 +261,8 @@ def test_fresh_removes_the_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found.chain.mkdir()
     (found.chain / "state.json").write_text("{}")
     server = Server(
-        progress=Progress(stream=io.StringIO()), port=18311, sandbox_port=18312, chain_port=18313
+        progress=Progress(stream=io.StringIO()),
+        ports=Ports(web=18311, sandbox=18312, chain=18313, mail=18314),
     )
 
     server._remove_data()
@@ -290,7 +292,7 @@ def test_a_taken_port_of_the_chain_is_named(tmp_path: Path) -> None:
         said = run_server(tmp_path, PORT="18321", CHAIN_PORT=taken)
 
     assert said.startswith(f"Port {taken} cannot be used")
-    assert said.endswith("choose another with PORT, SANDBOX_PORT or CHAIN_PORT.\n")
+    assert said.endswith("choose another with PORT, SANDBOX_PORT, CHAIN_PORT or MAIL_PORT.\n")
 
 
 def test_with_a_node_of_ones_own_no_dev_chain_needs_a_port(tmp_path: Path) -> None:
@@ -310,7 +312,7 @@ def test_with_a_node_of_ones_own_no_dev_chain_needs_a_port(tmp_path: Path) -> No
 def test_ports_must_differ(tmp_path: Path) -> None:
     said = run_server(tmp_path, PORT="18321", CHAIN_PORT="18322")
 
-    assert said == "PORT, SANDBOX_PORT and CHAIN_PORT must differ.\n"
+    assert said == "PORT, SANDBOX_PORT, CHAIN_PORT and MAIL_PORT must differ.\n"
 
 
 def test_the_demo_knows_who_signs_and_tests_know_nobody() -> None:

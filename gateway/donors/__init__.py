@@ -1,0 +1,1 @@
+"""Donors by e-mail: logging in by a link that is good once, and having enough of news."""

@@ -1,0 +1,1 @@
+"""Letters on their way: wording, PDF receipts, and sending them over SMTP."""
