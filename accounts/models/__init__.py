@@ -2,7 +2,7 @@
 
 from accounts.models.agents import Agent, AgentFloatChange
 from accounts.models.alarms import Alarm
-from accounts.models.campaigns import Campaign, GivingPlan, Milestone
+from accounts.models.campaigns import Campaign, CryptoReturn, GivingPlan, Milestone
 from accounts.models.donors import Donation, Donor, DonorContact, DonorsIndex, Pledge
 from accounts.models.fiscal import FiscalLine, FiscalReceipt, TaxLine
 from accounts.models.households import (
@@ -32,6 +32,7 @@ __all__ = [
     "Book",
     "Campaign",
     "CryptoConversion",
+    "CryptoReturn",
     "Dispute",
     "Donation",
     "Donor",

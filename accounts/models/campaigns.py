@@ -6,8 +6,9 @@ from django.db import models
 from simple_history.models import HistoricalRecords
 
 from accounts.fields import WeiField, uuid7
-from accounts.models.donors import Donor
-from accounts.models.operators import Rail
+from accounts.models.donors import Donation, Donor
+from accounts.models.ledger import JournalEntry
+from accounts.models.operators import Rail, User
 from accounts.models.sites import Site
 
 
@@ -32,6 +33,9 @@ class Campaign(models.Model):
     deadline_at = models.DateTimeField(null=True, blank=True, help_text="empty: none")
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     decided_at = models.DateTimeField(null=True, blank=True)
+    decided_wei = WeiField(  # type: ignore[misc]  # read as int | None
+        null=True, blank=True, help_text="what was raised when it was decided"
+    )
     created_at = models.DateTimeField()
 
     history = HistoricalRecords()
@@ -81,12 +85,46 @@ class Milestone(models.Model):
     photo_words = models.CharField(
         max_length=200, blank=True, help_text="what is to be seen, for who does not see it"
     )
+    photo_words_fr = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ("campaign", "position", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(photo_hash="") | ~models.Q(photo_words=""),
+                name="milestone_photo_has_words",
+            )
+        ]
+        indexes = [models.Index(fields=("photo_hash",), name="milestone_by_photo")]
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+
+class CryptoReturn(models.Model):
+    """Crypto money of a missed campaign that a person sent back on chain; once a donation.
+
+    units are the asset's smallest.
+    """
+
+    donation = models.OneToOneField(
+        Donation, on_delete=models.PROTECT, related_name="crypto_return"
+    )
+    asset = models.CharField(max_length=8)
+    units = WeiField(help_text="smallest units of the asset")
+    amount_wei = WeiField(help_text="what they were worth when they came")
+    reference = models.CharField(max_length=66, unique=True, help_text="hash of the transfer back")
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    entry = models.ForeignKey(
+        JournalEntry, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.donation} given back"
 
 
 class GivingPlan(models.Model):
