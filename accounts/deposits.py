@@ -13,7 +13,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts import crediting, donors_index, ledger, notices, sites
+from accounts import crediting, donors_index, gift_letters, ledger, notices, sites
 from accounts.ledger import Leg
 from accounts.models import Donation, Donor, Household, Site
 
@@ -148,6 +148,14 @@ def credit_donation(
         amount_wei=deposit.worth_wei,
         donated_at=deposit.came_at,
         vests_at=deposit.came_at,
+    )
+    gift_letters.came_on_chain(
+        donation=donation,
+        units=deposit.units,
+        decimals=deposit.asset.decimals,
+        asset=deposit.asset.code,
+        reference=deposit.transfer_hash,
+        at=at,
     )
     return entry_id, donation
 

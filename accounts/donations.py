@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from accounts import crediting, donors_index, ledger, site_rates
+from accounts import crediting, donors_index, gift_letters, ledger, site_rates
 from accounts.ledger import Leg
 from accounts.models import Donation, Payment, Pledge
 from accounts.money import wei_from_minor
@@ -61,7 +61,9 @@ def credit(*, payment: Payment, pledge: Pledge, at: datetime) -> Donation:
         donated_at=payment.paid_at,
         vests_at=payment.paid_at + VESTING,
     )
-    return donors_index.belongs_to(donation=donation, payment=payment)
+    donation = donors_index.belongs_to(donation=donation, payment=payment)
+    gift_letters.received(payment=payment, donation=donation, at=at)
+    return donation
 
 
 def market_rate(*, currency: str, at: datetime) -> Fraction:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts import attempts
+from accounts import attempts, campaigns
 from accounts.models import Donor, DonorContact, PaymentAttempt, Pledge, Rail, Site
 
 
@@ -20,11 +20,12 @@ def request(
     donor: Donor | None = None,
     name: str = "",
     email: str = "",
+    language: str = "en",
 ) -> PaymentAttempt:
     """Store a donor's wish to pay and the attempt at it; the same key returns the first.
 
-    A new donor is made, with name and email as contact, where none is given. The provider is
-    called later, by a task. Raises attempts.BadAmount outside the rail's limits.
+    A new donor is made, with name, email and language as contact, where none is given. The
+    provider is called later, by a task. Raises attempts.BadAmount outside the rail's limits.
     """
     attempts.check_amount(rail=rail, amount_minor=amount_minor)
     with transaction.atomic():
@@ -33,13 +34,15 @@ def request(
             return known.attempts.latest("id")
         if donor is None:
             donor = Donor.objects.create(created_at=at)
-            DonorContact.objects.create(donor=donor, name=name, email=email)
+            DonorContact.objects.create(donor=donor, name=name, email=email, language=language)
         pledge, is_new = Pledge.objects.get_or_create(
             idempotency_key=idempotency_key,
             defaults={
                 "donor": donor,
                 "site": site,
                 "rail": rail,
+                "campaign": campaigns.open_campaign(site=site, at=at),
+                "public_name": public_name,
                 "amount_minor": amount_minor,
                 "currency": rail.currency,
                 "created_at": at,

@@ -18,6 +18,7 @@ from accounts import (
     crediting,
     donors_index,
     fiscal,
+    gift_letters,
     intents,
     ledger,
     notices,
@@ -237,8 +238,12 @@ def locked(*, payment_id: int) -> Payment:
 
 
 def tell(*, take_back: TakeBack, kind: str, at: datetime) -> None:
-    """Tell a payment's household that it was given or taken back; kind is a notice's."""
+    """Tell a payment's household, or its donor by letter, that it was given or taken back; kind is
+    a notice's."""
     payment = take_back.payment
+    if payment.pledge_id is not None:
+        gift_letters.given_back(take_back=take_back, kind=kind, at=at)
+        return
     household, site = payment.household, payment.site
     if household is None or site is None:
         return

@@ -23,7 +23,7 @@ class OperatorAdmin(Closable, SimpleHistoryAdmin):
     list_display = ("name", "slug", when("created_at"), when("closed_at"))
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
     search_fields = ("name", "slug")
-    fields = ("slug", "name", "fx_reserve_limit_wei", "fx_exposure_limit_wei")
+    fields = ("slug", "name", "legal_name", "fx_reserve_limit_wei", "fx_exposure_limit_wei")
     prepopulated_fields = {"slug": ("name",)}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

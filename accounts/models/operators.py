@@ -15,6 +15,11 @@ class Operator(models.Model):
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
+    legal_name = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="on receipts: full name, seat and number in the register; empty: the name",
+    )
     fx_reserve_limit_wei = WeiField(
         default=1_000 * 10**18, help_text="an alarm when the FX reserve has lost more than this"
     )

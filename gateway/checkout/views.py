@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language
 from django.views import View
 from kombu.exceptions import OperationalError
 
@@ -51,6 +52,7 @@ class DonatePage(View):
             idempotency_key=f"donate:{told['nonce']}",
             name=told["name"],
             email=told["email"],
+            language=get_language() or "en",
             at=timezone.now(),
         )
         return _go_on(attempt)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language
 from django.views import View
 
 from accounts.models import Site
 from dashboard import queries
-from gateway.deposits import offers
+from gateway.deposits import offers, wanted
 from gateway.deposits.forms import CryptoDonationForm, CryptoTopUpForm
 from tokens.chain import forwarders
 from tokens.chain.forwarders import CryptoRefused
@@ -23,12 +26,11 @@ from tokens.models import Forwarder
 
 
 class CryptoTopUpPage(View):
-    """`/top-up/crypto/`: for whom, and on to the address. `?code=` fills the code in."""
+    """`/top-up/crypto/`: for whom, and on to the address. `?code=&amount=` fills them in."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = CryptoTopUpForm(
-            at=timezone.now(), initial={"code": request.GET.get("code", "")[:20]}
-        )
+        told = {name: request.GET.get(name, "")[:20] for name in ("code", "amount")}
+        form = CryptoTopUpForm(at=timezone.now(), initial=told)
         return _shown(request, "deposits/top_up.html", {"form": form})
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -42,7 +44,7 @@ class CryptoTopUpPage(View):
         except CryptoRefused:
             words = {"form": form, "is_refused": True}
             return _shown(request, "deposits/top_up.html", words, status=422)
-        return redirect("deposits:deposit", uid=forwarder.uid)
+        return _to_deposit(forwarder, amount=told["amount"])
 
 
 class CryptoDonatePage(View):
@@ -59,7 +61,12 @@ class CryptoDonatePage(View):
         if not form.is_valid():
             return self._page(request, site=site, form=form, status=422)
         try:
-            forwarder = forwarders.of_donation(site=site, at=timezone.now(), **form.cleaned_data)
+            forwarder = forwarders.of_donation(
+                site=site,
+                language=get_language() or "en",
+                at=timezone.now(),
+                **form.cleaned_data,
+            )
         except CryptoRefused:
             return self._page(request, site=site, form=form, status=422)
         return redirect("deposits:deposit", uid=forwarder.uid)
@@ -72,7 +79,10 @@ class CryptoDonatePage(View):
 
 
 class DepositPage(View):
-    """`/deposit/<uid>/`: the address of a household or a donation, and what came to it."""
+    """`/deposit/<uid>/`: the address of a household or a donation, and what came to it.
+
+    `?amount=` (local money, of a donation DAI) is what the codes for wallets carry.
+    """
 
     def get(self, request: HttpRequest, uid: Any) -> HttpResponse:
         return self._page(request, forwarder=_forwarder(uid), at=timezone.now())
@@ -86,7 +96,7 @@ class DepositPage(View):
             return self._page(request, forwarder=forwarder, at=now)
         if not forwarders.want_native(forwarder=forwarder, at=now):
             return self._page(request, forwarder=forwarder, at=now, is_native_refused=True)
-        return redirect("deposits:deposit", uid=forwarder.uid)
+        return _to_deposit(forwarder, amount=request.GET.get("amount", "")[:20])
 
     def _page(
         self,
@@ -96,8 +106,14 @@ class DepositPage(View):
         at: datetime,
         is_native_refused: bool = False,
     ) -> HttpResponse:
+        rate = queries.rates_in_force(sites=[forwarder.site], at=at).get(forwarder.site_id)
+        asked, is_wrong = None, False
         try:
-            offered = offers.offers(forwarder=forwarder, at=at)
+            asked = wanted.read(request.GET.get("amount", ""), forwarder=forwarder, rate=rate)
+        except wanted.NoAmount:
+            is_wrong = True
+        try:
+            offered = offers.offers(forwarder=forwarder, wanted=asked, at=at)
         except CryptoRefused:
             offered = []
         came = offers.seen(forwarder=forwarder)
@@ -107,7 +123,9 @@ class DepositPage(View):
             "forwarder": forwarder,
             "site": forwarder.site,
             "chain": offers.chain_name(chain_id=forwarder.chain_id),
-            "rate": queries.rates_in_force(sites=[forwarder.site], at=at).get(forwarder.site_id),
+            "rate": rate,
+            "asked": asked,
+            "is_amount_wrong": is_wrong,
             "offers": offered,
             "seen": came,
             "is_native_wanted": is_wanted,
@@ -116,6 +134,11 @@ class DepositPage(View):
         }
         with timezone.override(ZoneInfo(forwarder.site.time_zone)):
             return _shown(request, "deposits/deposit.html", words)
+
+
+def _to_deposit(forwarder: Forwarder, *, amount: str) -> HttpResponse:
+    path = reverse("deposits:deposit", args=[forwarder.uid])
+    return redirect(f"{path}?{urlencode({'amount': amount})}" if amount else path)
 
 
 def _site(slug: str) -> Site:

@@ -83,10 +83,12 @@ def of_household(*, household: Household, site: Site, at: datetime) -> Forwarder
     )[0]
 
 
-def of_donation(*, site: Site, nonce: str, name: str, email: str, at: datetime) -> Forwarder:
+def of_donation(
+    *, site: Site, nonce: str, name: str, email: str, at: datetime, language: str = "en"
+) -> Forwarder:
     """Return the forwarder of a donor who is about to give; the same nonce returns the first.
 
-    A new donor is made, with name and email as contact. Raises CryptoRefused.
+    A new donor is made, with name, email and language as contact. Raises CryptoRefused.
     """
     check(site=site)
     salt = hashlib.sha256(f"donation:{site.pk}:{nonce}".encode()).digest()
@@ -100,7 +102,7 @@ def of_donation(*, site: Site, nonce: str, name: str, email: str, at: datetime) 
         if known is not None:
             return known
         donor = Donor.objects.create(created_at=at)
-        DonorContact.objects.create(donor=donor, name=name, email=email)
+        DonorContact.objects.create(donor=donor, name=name, email=email, language=language)
         return Forwarder.objects.create(
             chain_id=settings.CHAIN_ID, site=site, donor=donor, **fields
         )
