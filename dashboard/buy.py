@@ -83,10 +83,9 @@ class BuyPage(View):
             "paybill": _paybill(site=site),
             "card": rails.card(site=site),
             "takes_crypto": tokens.queries.takes_crypto(site=site),
-            "card_query": _query(
+            "pay_query": _query(
                 code=asked.code, amount=asked.estimate.amount if asked.estimate else ""
             ),
-            "crypto_query": _query(code=asked.code),
             "ussd_code": settings.USSD_CODE,
             "sms_code": settings.SMS_SHORT_CODE,
             "address": address,
@@ -101,7 +100,7 @@ class BuyPage(View):
 def _asked(request: HttpRequest, *, price: PriceNow | None, rate: Rate | None) -> Asked:
     code = normalise_code(request.GET.get("code", "")[:40])
     amount, kwh = (request.GET.get(name, "").strip()[:20] for name in ("amount", "kwh"))
-    told = _quantity(amount or kwh)
+    told = quantity(amount or kwh)
     estimate = None
     if told is not None and price is not None and rate is not None and price.wei_per_kwh:
         estimate = _estimate(told, is_money=bool(amount), price=price, rate=rate)
@@ -114,7 +113,7 @@ def _asked(request: HttpRequest, *, price: PriceNow | None, rate: Rate | None) -
     )
 
 
-def _quantity(text: str) -> Fraction | None:
+def quantity(text: str) -> Fraction | None:
     """Read a number above zero with a point or a comma; None if it is none."""
     if not _QUANTITY.fullmatch(text):
         return None

@@ -18,8 +18,9 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page
 
 import tokens.queries
-from dashboard import queries
+from dashboard import epoch_panel, holders, queries
 from dashboard.energy_picture import picture
+from tokens.queries import Impact
 
 POLL_SECONDS = 30
 _PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True)]
@@ -35,10 +36,19 @@ class ImpactPage(View):
             raise Http404(slug)
         impact = tokens.queries.impact(site=site)
         _, verify_hash = _program(_modified_ns())
+        published = None if impact.active is None else holders.published(epoch=impact.active)
         words = {
             "at": timezone.now(),
             "site": site,
             "impact": impact,
+            "panel": epoch_panel.panel(epoch_panel.added(site=site)),
+            "donors": holders.donors(site=site),
+            "published": published,
+            "rounds": holders.counted_rounds(
+                site=site, anchored={} if published is None else published.rounds
+            ),
+            "supply": _supply(impact),
+            "booked_at": queries.booked_at(site=site),
             "picture": None if impact.balance is None else picture(impact.balance.figures),
             "verify_hash": verify_hash,
             "public_url": settings.PUBLIC_URL,
@@ -55,6 +65,12 @@ class VerifyProgram(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         content, _ = _program(_modified_ns())
         return HttpResponse(content, content_type="text/x-python; charset=utf-8")
+
+
+def _supply(impact: Impact) -> dict[str, str] | None:
+    """What our own last check said of the supply on chain, in its words."""
+    checks = [] if impact.verification is None else impact.verification.checks
+    return next((each for each in checks if each["name"] == "supply"), None)
 
 
 def program() -> Path:

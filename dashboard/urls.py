@@ -7,6 +7,7 @@ from django.urls import path
 from dashboard.buy import BuyPage
 from dashboard.grants import GrantsPage
 from dashboard.impact import ImpactPage, VerifyProgram
+from dashboard.money import MoneyPage
 from dashboard.span_pages import BatteryPage, ConsumptionPage, ProductionPage
 from dashboard.views import SitePage, SitesPage
 
@@ -20,5 +21,6 @@ urlpatterns = [
     path("sites/<slug:slug>/impact/", ImpactPage.as_view(), name="impact"),
     path("sites/<slug:slug>/buy/", BuyPage.as_view(), name="buy"),
     path("sites/<slug:slug>/grants/", GrantsPage.as_view(), name="grants"),
+    path("sites/<slug:slug>/money/", MoneyPage.as_view(), name="money"),
     path("verify.py", VerifyProgram.as_view(), name="verify"),
 ]

@@ -19,7 +19,7 @@ from django.db.models import Q
 from accounts import alarms, ledger
 from accounts.ledger import Leg
 from accounts.models import Alarm, Posting, Rail
-from settlement import payout_legs, payouts
+from settlement import payout_legs, payout_telling, payouts
 from settlement.models import Payout, ServiceToken
 from settlement.payouts import NotCovered, WrongState
 
@@ -175,6 +175,7 @@ def _book_arrival(payout: Payout, *, fee_minor: int, occurred_at: datetime, at: 
     payout.state, payout.finished_at, payout.next_poll_at = State.PAID, at, None
     payout.save()
     ServiceToken.objects.filter(pk=payout.service_token_id).update(state="burned")
+    payout_telling.paid(payout=payout, at=at)
     alarms.clear(key=_alarm_key(payout), at=at)
 
 
@@ -205,6 +206,7 @@ def _undo_arrival(payout: Payout, *, at: datetime) -> None:
         occurred_at=at,
         at=at,
     )
+    payout_telling.returned(payout=payout, at=at)
     payout.paid_entry_id = None
     ServiceToken.objects.filter(pk=payout.service_token_id).update(state="earned")
 

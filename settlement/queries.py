@@ -37,6 +37,12 @@ class PoolFlow:
     due_wei: int = 0
     paid_wei: int = 0
 
+    @property
+    def corrected_wei(self) -> int:
+        """What came by other entries than revenue: claims on payers that the operator bears."""
+        there_wei = self.held_wei + self.reserved_wei + self.due_wei + self.paid_wei
+        return there_wei - self.received_wei
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaidOut:

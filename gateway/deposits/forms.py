@@ -1,4 +1,4 @@
-"""What somebody fills in who pays in crypto money; no amount, since any amount may come."""
+"""What somebody fills in who pays in crypto money; any amount may come, so none has to be told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import sites
 from accounts.models import Household
 from accounts.payees import normalise_code
+from dashboard.buy import quantity
 
 
 class CryptoDonationForm(forms.Form):
@@ -39,10 +40,23 @@ class CryptoTopUpForm(forms.Form):
         widget=forms.TextInput(attrs={"autocapitalize": "characters", "autocomplete": "off"}),
         help_text=_("On every receipt, for example KIS0001."),
     )
+    amount = forms.CharField(
+        label=_("Amount in local money"),
+        max_length=13,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=_("If you like the code for your wallet to carry it."),
+    )
 
     def __init__(self, *args: Any, at: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._at = at
+
+    def clean_amount(self) -> str:
+        amount = str(self.cleaned_data["amount"]).strip()
+        if amount and quantity(amount) is None:
+            raise forms.ValidationError(_("Write the amount in figures, for example 200."))
+        return amount
 
     def clean_code(self) -> Household:
         code = normalise_code(self.cleaned_data["code"])

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Site
 from dashboard import wording
+from gateway.deposits.wanted import Wanted
 from tokens import quotes
 from tokens.chain import forwarders, reorgs, watcher
 from tokens.models import BlockCursor, ChainAsset, Deposit, Forwarder
@@ -28,7 +29,10 @@ CHAINS = {1: "Ethereum", 100: "Gnosis", 31337: _("the development chain")}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
-    """One asset to pay in. worth_wei is of one, None while nobody can say it (problem: why)."""
+    """One asset to pay in. worth_wei is of one, None while nobody can say it (problem: why).
+
+    asked_units is what the code and the address for a wallet ask for; None: any amount.
+    """
 
     asset: ChainAsset
     uri: str
@@ -37,6 +41,14 @@ class Offer:
     worth_wei: int | None
     quoted_at: datetime | None
     is_ready: bool
+    asked_units: int | None = None
+
+    @property
+    def asked(self) -> str:
+        """What a wallet is asked for, in the asset; "" for any amount."""
+        if self.asked_units is None:
+            return ""
+        return units_text(self.asked_units, decimals=self.asset.decimals)
 
     @property
     def least(self) -> str:
@@ -73,10 +85,10 @@ class Seen:
         return not self.deposits or any(each.deposit.state == State.SEEN for each in self.deposits)
 
 
-def offers(*, forwarder: Forwarder, at: datetime) -> list[Offer]:
-    """Return the ways to pay to a forwarder. Raises forwarders.CryptoRefused."""
+def offers(*, forwarder: Forwarder, wanted: Wanted | None = None, at: datetime) -> list[Offer]:
+    """Return the ways to pay (an amount) to a forwarder. Raises forwarders.CryptoRefused."""
     return [
-        _offer(forwarder=forwarder, asset=asset, at=at)
+        _offer(forwarder=forwarder, asset=asset, wanted=wanted, at=at)
         for asset in forwarders.offered(site=forwarder.site)
     ]
 
@@ -112,11 +124,15 @@ def chain_name(*, chain_id: int) -> str:
     return str(CHAINS.get(chain_id, _("chain %(number)s") % {"number": chain_id}))
 
 
-def payment_uri(*, forwarder: Forwarder, asset: ChainAsset) -> str:
-    """Return the EIP-681 address that a wallet opens: what to send, where, on which chain."""
+def payment_uri(*, forwarder: Forwarder, asset: ChainAsset, units: int | None = None) -> str:
+    """Return the EIP-681 address that a wallet opens: what to send, where, on which chain, and how
+    many smallest units, if that is told."""
     if not asset.address:
-        return f"ethereum:{forwarder.address}@{forwarder.chain_id}"
-    return f"ethereum:{asset.address}@{forwarder.chain_id}/transfer?address={forwarder.address}"
+        value = "" if units is None else f"?value={units}"
+        return f"ethereum:{forwarder.address}@{forwarder.chain_id}{value}"
+    amount = "" if units is None else f"&uint256={units}"
+    to = f"address={forwarder.address}{amount}"
+    return f"ethereum:{asset.address}@{forwarder.chain_id}/transfer?{to}"
 
 
 def units_text(units: int, *, decimals: int) -> str:
@@ -130,23 +146,29 @@ def units_text(units: int, *, decimals: int) -> str:
     return wording.rounded(Fraction(cut, 10**kept), decimals=kept)
 
 
-def _offer(*, forwarder: Forwarder, asset: ChainAsset, at: datetime) -> Offer:
-    worth_wei, quoted_at = None, None
+def _offer(
+    *, forwarder: Forwarder, asset: ChainAsset, wanted: Wanted | None, at: datetime
+) -> Offer:
+    worth_wei, quoted_at, units = None, None, None
+    least_units = max(asset.dust_units, 1)
     try:
         quote = quotes.of(asset=asset, at=at)
         worth_wei, quoted_at = quote.worth_wei(units=10**asset.decimals), quote.quoted_at
+        if wanted is not None:
+            units = max(wanted.units_of(asset=asset, quote=quote), least_units)
     except quotes.QuoteUnavailable:
         told = quotes.last_round(asset=asset)
         quoted_at = None if told is None else told.updated_at
-    uri = payment_uri(forwarder=forwarder, asset=asset)
+    uri = payment_uri(forwarder=forwarder, asset=asset, units=units)
     return Offer(
         asset=asset,
         uri=uri,
         qr=_qr(uri),
-        least_units=max(asset.dust_units, 1),
+        least_units=least_units,
         worth_wei=worth_wei,
         quoted_at=quoted_at,
         is_ready=bool(asset.address) or forwarder.is_deployed,
+        asked_units=units,
     )
 
 

@@ -278,6 +278,16 @@ class ProposalMade(TypedDict):
     title: str
 
 
+class PayoutTold(TypedDict):
+    """To a payee: a payout arrived, or came back; minor units of the currency, or wei of DAI."""
+
+    site_name: str
+    amount_minor: int | None
+    currency: str
+    amount_wei: int
+    receipt: str
+
+
 class WhichAccount(TypedDict):
     """Several households share the phone; their codes, at least one."""
 

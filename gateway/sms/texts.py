@@ -37,6 +37,7 @@ from gateway.sms.params import (
     WalletComing,
     WhichAccount,
 )
+from gateway.sms.payout_texts import PAYOUT_KINDS
 from gateway.sms.voice import TWO_PARTS_SEPTETS, Voice
 from gateway.sms.vote_texts import VOTE_KINDS, VOTE_LIMITS
 from gateway.texts import numbers
@@ -370,6 +371,7 @@ _KINDS: Final[dict[str, Callable[[Voice, Any], list[Line]]]] = {
     "wallet_refused": _about_household("wallet_refused"),
     "wallet_none": _about_household("wallet_none"),
     **VOTE_KINDS,
+    **PAYOUT_KINDS,
     "stopped": _one_sentence("stopped"),
     "started": _one_sentence("started"),
 }

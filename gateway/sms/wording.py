@@ -157,6 +157,15 @@ def _round_opened(notice: Notice, _at: datetime) -> dict[str, Any]:
     return {**notice.params, "ussd_code": settings.USSD_CODE}
 
 
+def _payout_told(notice: Notice, _at: datetime) -> dict[str, Any]:
+    params = notice.params
+    return {
+        **params,
+        "amount_wei": int(params["amount_wei"]),
+        "receipt": shown(params["reference"]),
+    }
+
+
 FILLERS: dict[str, Callable[[Notice, datetime], dict[str, Any]]] = {
     "top_up_credited": _top_up_credited,
     "deposit_credited": _deposit_credited,
@@ -168,4 +177,6 @@ FILLERS: dict[str, Callable[[Notice, datetime], dict[str, Any]]] = {
     "rate_compensation": _rate_compensation,
     "rate_published": _rate_published,
     "round_opened": _round_opened,
+    "payout_paid": _payout_told,
+    "payout_returned": _payout_told,
 }

@@ -79,6 +79,8 @@ USUAL: dict[str, Any] = {
         {"number": 2, "title": "School lamps", "title_fr": ""},
     ],
     "news": "The pump runs since Monday.",
+    "site_name": "Kisima",
+    "amount_wei": 10 * 10**18,
 }
 HUGE = 10**9 * 100
 WORST: dict[str, Any] = {
@@ -88,6 +90,8 @@ WORST: dict[str, Any] = {
     "amount_minor": HUGE,
     "receipt": "ABCDEFGHIJ12345",
     "asset": "LONGCOIN",
+    "site_name": "A village with a name of {unusual} length and more, Lofé" * 2,
+    "amount_wei": 10**27,
     "asset_units": 10**27 - 1,
     "asset_decimals": 18,
     "agent_code": "LONGAGENT001",

@@ -73,6 +73,8 @@ TEXTS = {
     "project_vetoed": "{title} (vote {number}) gets no money after all: {news}",
     "proposal_made": "{code} proposed for the next vote: {title}.",
     "proposal_stranger": "If it was none of you, tell your operator.",
+    "payout_paid": "{site} has paid you {amount}.",
+    "payout_returned": "{amount} that {site} paid you came back. The operator will see to it.",
     "rate": (
         "The exchange rate of the month has changed. The balance of {code} is still {funds}: "
         "you lose nothing."

@@ -76,6 +76,8 @@ TEXTS = {
     "project_vetoed": "{title} (vote {number}) ne sera pas payé : {news}",
     "proposal_made": "{code} propose pour le prochain vote : {title}.",
     "proposal_stranger": "Si ce n'est aucun de vous, avertissez l'agent.",
+    "payout_paid": "{site} vous a payé {amount}.",
+    "payout_returned": "{amount} payés par {site} sont revenus. L'exploitant s'en occupe.",
     "rate": (
         "Le taux de change du mois a changé. Le solde de {code} reste {funds} : "
         "vous ne perdez rien."

@@ -76,6 +76,8 @@ TEXTS = {
     "project_vetoed": "{title} (kura {number}) hautalipwa: {news}",
     "proposal_made": "{code} imependekeza kwa kura ijayo: {title}.",
     "proposal_stranger": "Kama si mmoja wenu, mwambie wakala wako.",
+    "payout_paid": "{site} imekulipa {amount}.",
+    "payout_returned": "{amount} ulizolipwa na {site} zimerudi. Mwendeshaji atashughulikia.",
     "rate": (
         "Kiwango cha kubadilisha pesa cha mwezi kimebadilika. Salio la {code} bado ni {funds}: "
         "hupotezi kitu."
