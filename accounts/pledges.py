@@ -21,11 +21,14 @@ def request(
     name: str = "",
     email: str = "",
     language: str = "en",
+    public_name: str = "",
 ) -> PaymentAttempt:
     """Store a donor's wish to pay and the attempt at it; the same key returns the first.
 
-    A new donor is made, with name, email and language as contact, where none is given. The
-    provider is called later, by a task. Raises attempts.BadAmount outside the rail's limits.
+    It belongs to the campaign that is open at the site, if any. A new donor is made, with name,
+    email and language as contact, where none is given; public_name is shown among the donors, ""
+    is anonymous. The provider is called later, by a task. Raises attempts.BadAmount outside the
+    rail's limits.
     """
     attempts.check_amount(rail=rail, amount_minor=amount_minor)
     with transaction.atomic():
