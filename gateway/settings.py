@@ -230,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
     "check floats": {"task": "gateway.providers.tasks.check_floats", "schedule": 300.0},
     "attach suspense": {"task": "gateway.providers.tasks.attach_suspense", "schedule": 60.0},
     "sign fiscal receipts": {"task": "gateway.fiscal.tasks.sign_receipts", "schedule": 5.0},
+    "end campaigns": {"task": "gateway.checkout.tasks.end_campaigns", "schedule": 30.0},
     "deliver letters": {"task": "gateway.mail.tasks.deliver_letters", "schedule": 5.0},
     "watch letters": {"task": "gateway.mail.tasks.watch_letters", "schedule": 60.0},
     "answer asked-for links": {"task": "gateway.donors.tasks.answer_links", "schedule": 2.0},
