@@ -54,12 +54,13 @@ def prove(*, donors: Iterable[Donor], email: str) -> None:
     )
 
 
-def proven_with(*, donor_ids: Iterable[int]) -> set[int]:
-    """Return the ids of donors whose address, as it stands now, is one that these donors have
-    proved; their own only where they proved one."""
-    own = DonorContact.objects.filter(donor__in=list(donor_ids)).exclude(verified_email="")
-    proved = {each.verified_email for each in own if plain(each.email) == each.verified_email}
-    same = DonorContact.objects.filter(verified_email__in=proved)
+def proven_with(*, donor: int) -> set[int]:
+    """Return the ids of the donors with the address that a donor (id) has and that was proved; none
+    where nobody proved it, or it was changed since."""
+    own = DonorContact.objects.filter(donor=donor).exclude(verified_email="").first()
+    if own is None or plain(own.email) != own.verified_email:
+        return set()
+    same = DonorContact.objects.filter(verified_email=own.verified_email)
     return {each.donor_id for each in same if plain(each.email) == each.verified_email}
 
 

@@ -5,11 +5,12 @@ What a letter says is worded while it is sent, from its kind and its params (gat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from accounts import addresses
-from accounts.models import Donor, Letter
+from accounts.models import Donor, DonorContact, Letter, LetterOptOut
 
 LANGUAGES = ("en", "fr")
 
@@ -57,21 +58,61 @@ def write(
     language: the donor's own where it is not given. params as in KINDS; they hold no secrets: a
     letter's row is read by staff and lies in backups. Raises NoSuchLetter.
     """
-    if kind not in KINDS or params.keys() != KINDS[kind]:
-        raise NoSuchLetter(f"{kind} with {sorted(params)}, not {sorted(KINDS.get(kind, ()))}")
+    _check(kind=kind, params=params)
     email = addresses.of_donor(donor=donor)
     if not email or (kind in NEWS and addresses.is_opted_out(email=email)):
         return None
-    spoken = language or addresses.language_of(donor=donor)
     letter, _ = Letter.objects.get_or_create(
         key=key,
         defaults={
             "donor": donor,
             "kind": kind,
             "params": params,
-            "language": spoken if spoken in LANGUAGES else LANGUAGES[0],
+            "language": _spoken(language or addresses.language_of(donor=donor)),
             "next_attempt_at": at,
             "created_at": at,
         },
     )
     return letter
+
+
+def tell(
+    *, donor_ids: Iterable[int], kind: str, key: str, params: dict[str, Any], at: datetime
+) -> int:
+    """Queue the same news to many donors, one letter an address; return how many.
+
+    An address with several donors gets it as the oldest of them. Raises NoSuchLetter.
+    """
+    _check(kind=kind, params=params)
+    contacts = DonorContact.objects.filter(
+        donor__in=list(donor_ids), donor__closed_at__isnull=True
+    ).exclude(email="")
+    by_address: dict[str, DonorContact] = {}
+    for contact in contacts.order_by("donor_id"):
+        by_address.setdefault(addresses.plain(contact.email), contact)
+    unwanted = set(
+        LetterOptOut.objects.filter(email__in=by_address).values_list("email", flat=True)
+    )
+    written = [
+        Letter(
+            donor_id=contact.donor_id,
+            kind=kind,
+            key=f"{key}:{contact.donor_id}",
+            params=params,
+            language=_spoken(contact.language),
+            next_attempt_at=at,
+            created_at=at,
+        )
+        for email, contact in by_address.items()
+        if email not in unwanted
+    ]
+    return len(Letter.objects.bulk_create(written, ignore_conflicts=True))
+
+
+def _check(*, kind: str, params: dict[str, Any]) -> None:
+    if kind not in KINDS or params.keys() != KINDS[kind]:
+        raise NoSuchLetter(f"{kind} with {sorted(params)}, not {sorted(KINDS.get(kind, ()))}")
+
+
+def _spoken(language: str) -> str:
+    return language if language in LANGUAGES else LANGUAGES[0]

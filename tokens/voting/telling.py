@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from accounts import notices
-from accounts.models import Household, HouseholdPhone
+from accounts import letters, notices
+from accounts.models import Donation, Household, HouseholdPhone
 from accounts.notices import Message
 from tokens.models import Ballot, Proposal, Round
 from tokens.voting import voters
@@ -18,7 +18,7 @@ NEWS_CHARACTERS = 120
 
 
 def opened(*, round_: Round, at: datetime) -> None:
-    """Tell every household of the site that a round is open."""
+    """Tell every household of the site that a round is open, and every donor whose gift counts."""
     _everybody(
         round_,
         kind="round_opened",
@@ -30,15 +30,30 @@ def opened(*, round_: Round, at: datetime) -> None:
         },
         at=at,
     )
+    _donors(
+        round_,
+        kind="round_opened",
+        params={"round": str(round_.uid), "day": _day(round_)},
+        at=at,
+    )
 
 
 def counted(*, round_: Round, funded: list[Proposal], at: datetime) -> None:
-    """Tell every household of the site what was funded."""
+    """Tell every household of the site, and every donor whose gift counts, what was funded."""
     _everybody(
         round_,
         kind="round_counted",
         params={
             "round_number": round_.number,
+            "titles": [project.title for project in funded],
+            "titles_fr": [project.title_fr or project.title for project in funded],
+        },
+        at=at,
+    )
+    _donors(
+        round_,
+        kind="round_counted",
+        params={
             "titles": [project.title for project in funded],
             "titles_fr": [project.title_fr or project.title for project in funded],
         },
@@ -98,6 +113,27 @@ def _everybody(round_: Round, *, kind: str, params: dict[str, object], at: datet
         messages=[Message(household=household, params=params) for household in homes],
         kind=kind,
         key=f"{kind}:{round_.uid}",
+        at=at,
+    )
+
+
+def _donors(round_: Round, *, kind: str, params: dict[str, object], at: datetime) -> None:
+    """Write to donors with a vote that weighs something by now; one letter an address."""
+    vested = Donation.objects.filter(
+        site=round_.site, vests_at__lte=at, withdrawn_at__isnull=True, amount_wei__gt=0
+    )
+    letters.tell(
+        donor_ids=vested.values_list("donor_id", flat=True).distinct(),
+        kind=kind,
+        key=f"{kind}:{round_.uid}",
+        params={
+            "site": round_.site.slug,
+            "site_name": round_.site.name,
+            "number": round_.number,
+            "title": round_.title,
+            "title_fr": round_.title_fr,
+            **params,
+        },
         at=at,
     )
 

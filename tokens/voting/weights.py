@@ -13,9 +13,10 @@ from math import isqrt
 
 from django.db.models import Sum
 
+from accounts import addresses
 from accounts.fields import WeiField
 from accounts.ledger import IMPACT_TOKEN
-from accounts.models import Donation, Donor, DonorsIndex, Household, LedgerAccount, Site
+from accounts.models import Donation, DonorsIndex, Household, LedgerAccount, Site
 from tokens.models import Ballot, Round, WalletLink, Weight
 from tokens.queries import earned_wei
 
@@ -29,10 +30,15 @@ def of_ballots(*, round_: Round, ballots: Iterable[Ballot], at: datetime) -> dic
         household_ids={b.household_id for b in listed if b.household_id is not None},
         at=at,
     )
-    givers = {
-        donor_id: donor_weight(site=round_.site, rule=round_.donor_weight, donor_id=donor_id, at=at)
-        for donor_id in {b.donor_id for b in listed if b.donor_id is not None}
-    }
+    givers: dict[int, int] = {}
+    counted: set[int] = set()
+    # Donors may have become one voter since they voted: then the first of their ballots counts.
+    for donor_id in [b.donor_id for b in sorted(listed, key=_cast_order) if b.donor_id is not None]:
+        if donor_id not in counted:
+            givers[donor_id] = donor_weight(
+                site=round_.site, rule=round_.donor_weight, donor_id=donor_id, at=at
+            )
+        counted |= one_voter(donor_id=donor_id)
     return {
         ballot.pk: (
             homes.get(ballot.household_id, 0)
@@ -71,7 +77,7 @@ def households(
 
 
 def donor_weight(*, site: Site, rule: str, donor_id: int, at: datetime) -> int:
-    """Return the weight of a donor, together with whoever has the same wallet."""
+    """Return the weight of a donor, together with whoever is one voter with them."""
     standing = Donation.objects.filter(
         site=site,
         donor__in=one_voter(donor_id=donor_id),
@@ -92,11 +98,23 @@ def weighed(*, rule: str, tokens_wei: int) -> int:
 
 
 def one_voter(*, donor_id: int) -> set[int]:
-    """Return the donors who are one voter with this one: those whose wallet in effect is the same.
+    """Return the donors who are one voter with this one: those whose wallet in effect is the same;
+    without a wallet, those without one whose address was proved to be the same.
 
-    Each donation without a log-in makes a donor of its own, and a wallet brings them together.
+    Each donation without a log-in makes a donor of its own, and these bring them together. Whoever
+    gives may name anybody's address: that makes nobody speak for its other donors, as without a
+    wallet only the address's holder votes.
     """
-    links = WalletLink.objects.filter(took_effect_at__isnull=False, unlinked_at__isnull=True)
+    links = WalletLink.objects.filter(
+        donor__isnull=False, took_effect_at__isnull=False, unlinked_at__isnull=True
+    )
     wallets = links.filter(donor_id=donor_id).values("address")
-    same = links.filter(address__in=wallets, donor__isnull=False)
-    return {donor_id, *Donor.objects.filter(wallets__in=same).values_list("pk", flat=True)}
+    same = set(links.filter(address__in=wallets).values_list("donor_id", flat=True))
+    if not same:
+        same = addresses.proven_with(donor=donor_id)
+        same -= set(links.filter(donor__in=same).values_list("donor_id", flat=True))
+    return {donor_id} | {pk for pk in same if pk is not None}
+
+
+def _cast_order(ballot: Ballot) -> int:
+    return ballot.pk
