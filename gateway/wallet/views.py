@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from accounts.models import Donor, PaymentAttempt
 from gateway.wallet.limits import is_too_often
 from gateway.wallet.signing import Goal, SignPage, shown
+from gateway.wallet.who import donors_of_session
 from gateway.wallet.wording import refusal
 from tokens import claims, proofs, queries, wallets
 from tokens.claims import NotClaimable
@@ -53,18 +54,21 @@ class LeavePage(View):
     """`/donor/leave/`: signing out."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        request.session.pop("wallet", None)
+        for name in ("wallet", "donor", "donors"):
+            request.session.pop(name, None)
+        request.session.cycle_key()
         return redirect("wallet:donor")
 
 
 class DonorPage(View):
-    """`/donor/`: what the donations of the wallet that signed in have earned."""
+    """`/donor/`: what the donations of the wallet, or the address, that signed in have earned."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         wallet = request.session.get("wallet", "")
-        donors = queries.donors_of(wallet=wallet) if wallet else []
+        donors = donors_of_session(request)
         words = {
             "wallet": wallet,
+            "is_known": bool(wallet or donors),
             **_gifts(donors),
             "next_wallet_urls": [
                 reverse("wallet:next_wallet", args=[donor.uid]) for donor in donors
@@ -100,14 +104,18 @@ class FirstWalletPage(SignPage):
 
 
 class NextWalletPage(SignPage):
-    """`/donor/wallet/<uid>/`: another wallet, for a donor who signed in with the present one."""
+    """`/donor/wallet/<uid>/`: a donor's wallet, for who signed in. Another one in its place only
+    for who signed in with the present one: whoever reads somebody's mail gets no tokens."""
 
     def goal(self, request: HttpRequest, **names: Any) -> Goal:
-        wallet = request.session.get("wallet", "")
-        donor = next((d for d in queries.donors_of(wallet=wallet) if d.uid == names["uid"]), None)
+        donor = next((d for d in donors_of_session(request) if d.uid == names["uid"]), None)
         if donor is None:
             raise Http404
-        return _donor_goal(purpose=wallets.next_of(donor=donor), done_url=reverse("wallet:donor"))
+        wallet = request.session.get("wallet", "")
+        link = wallets.current(donor=donor)
+        may_replace = link is not None and link.address == wallet
+        purpose = wallets.next_of if may_replace else wallets.first_of
+        return _donor_goal(purpose=purpose(donor=donor), done_url=reverse("wallet:donor"))
 
 
 class ProofPage(View):
