@@ -1,56 +1,19 @@
-"""The way to a card payment in a real browser, without scripts: forms, redirects, refreshes."""
+"""The way to a card payment in a real browser, with and without scripts: forms and redirects."""
 
 from __future__ import annotations
-
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from accounts.models import PaymentAttempt, Pledge, Rail
+from tests.browser.looking import NARROW, PAGE_SECONDS, resize
 from tests.village import Village
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "owner"]),
-    pytest.mark.skipif(
-        CHROMIUM is None or DRIVER is None,
-        reason="no chromium with chromedriver here: install Debian's chromium and chromium-driver",
-    ),
-]
-
-PAGE_SECONDS = 20
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A phone's narrow window; scripts are switched off."""
-    options = webdriver.ChromeOptions()
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--window-size=320,800",
-        f"--user-data-dir={tmp_path}/browser",
-    ):
-        options.add_argument(argument)
-    options.add_experimental_option(
-        "prefs", {"profile.managed_default_content_settings.javascript": 2}
-    )
-    options.binary_location = str(CHROMIUM)
-    driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
-    yield driver
-    driver.quit()
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 
 @pytest.fixture
@@ -69,9 +32,13 @@ def village() -> Village:
     return village
 
 
+@pytest.mark.parametrize(
+    "scripts", [pytest.param("off", marks=pytest.mark.no_scripts), pytest.param("on")]
+)
 def test_a_donor_gets_from_the_form_to_the_card_page_and_reads_what_became_of_it(
-    browser: webdriver.Chrome, live_server: LiveServer, village: Village
+    browser: webdriver.Chrome, live_server: LiveServer, village: Village, scripts: str
 ) -> None:
+    resize(browser, NARROW)
     browser.get(f"{live_server.url}/donate/{village.site.slug}/")
     browser.find_element(By.NAME, "amount").send_keys("2500")
     browser.find_element(By.CSS_SELECTOR, "main button").click()
@@ -87,9 +54,11 @@ def test_a_donor_gets_from_the_form_to_the_card_page_and_reads_what_became_of_it
     assert "Thank you" in browser.page_source
 
 
+@pytest.mark.no_scripts
 def test_nothing_on_the_form_is_wider_than_a_narrow_phone(
     browser: webdriver.Chrome, live_server: LiveServer, village: Village
 ) -> None:
+    resize(browser, NARROW)
     browser.get(f"{live_server.url}/top-up/?code=KIS0001")
     edges = [
         field.location["x"] + field.size["width"]
@@ -97,4 +66,4 @@ def test_nothing_on_the_form_is_wider_than_a_narrow_phone(
         if field.is_displayed()
     ]
     assert edges
-    assert max(edges) <= browser.get_window_size()["width"]
+    assert max(edges) <= NARROW

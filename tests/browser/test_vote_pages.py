@@ -1,15 +1,8 @@
-"""Pages of votes in a real browser: narrow and wide, read by axe, and voting by a pasted signature.
-
-Screenshots are kept under var/screenshots (git ignores var).
-"""
+"""Pages of votes in a real browser: narrow and wide, and voting by a pasted signature."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from django.core.cache import cache
@@ -17,11 +10,10 @@ from eth_account import Account
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from launcher.places import ROOT
+from tests.browser.looking import PAGE_SECONDS, WIDTHS, keep, problems, resize
 from tests.integration.test_ballots import link
 from tests.integration.voting_pages import CENT, some_while_ago
 from tests.signing import AMINA
@@ -29,36 +21,7 @@ from tests.voting_village import VotingVillage
 from tokens.models import Ballot, Round
 from tokens.voting import rounds
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "owner"]),
-    pytest.mark.skipif(
-        CHROMIUM is None or DRIVER is None,
-        reason="no chromium with chromedriver here: install Debian's chromium and chromium-driver",
-    ),
-]
-
-PAGE_SECONDS = 60
-WIDTHS = (320, 1280)
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        f"--user-data-dir={tmp_path}/browser",
-    ):
-        options.add_argument(argument)
-    options.binary_location = str(CHROMIUM)
-    driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
-    yield driver
-    driver.quit()
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 
 @pytest.fixture
@@ -86,42 +49,11 @@ def open_round() -> Round:
     return Round.objects.get(state=Round.State.OPEN)
 
 
-def resize(browser: webdriver.Chrome, width: int) -> None:
-    """A window of this width inside; a headless one has a least width of its own."""
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
-    )
-
-
-def violations(browser: webdriver.Chrome) -> list[str]:
-    """What axe-core complains about."""
-    found = find_spec("axe_core_python")
-    assert found is not None
-    assert found.origin is not None
-    browser.execute_script((Path(found.origin).parent / "axe.min.js").read_text())
-    told = browser.execute_async_script(
-        "const done = arguments[arguments.length - 1]; axe.run().then(done)"
-    )
-    return [
-        f"{each['id']}: {node['html'][:120]}"
-        for each in told["violations"]
-        for node in each["nodes"]
-    ]
-
-
-def keep(browser: webdriver.Chrome, name: str) -> None:
-    folder = ROOT / "var" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    browser.save_screenshot(str(folder / f"{name}.png"))
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_fits_and_axe_finds_nothing(
     browser: webdriver.Chrome, live_server: LiveServer, voting: VotingVillage, width: int
 ) -> None:
     resize(browser, width)
-    browser.set_script_timeout(PAGE_SECONDS)
     pages = {
         "round-counted": "/sites/kisima/rounds/1/",
         "round-open": "/sites/kisima/rounds/2/",
@@ -131,16 +63,8 @@ def test_every_page_fits_and_axe_finds_nothing(
     }
     for name, path in pages.items():
         browser.get(live_server.url + path)
-        browser.execute_script(
-            "for (const each of document.querySelectorAll('details')) each.open = true"
-        )
-        scrolled = browser.execute_script("return document.documentElement.scrollWidth")
-        assert scrolled <= width, path
-        assert violations(browser) == [], path
+        assert problems(browser, width=width) == [], path
         keep(browser, f"{name}-{width}")
-        for target in browser.find_elements(By.CSS_SELECTOR, "main button, main .button, .choice"):
-            if target.is_displayed():
-                assert target.size["height"] >= 44, path
 
 
 def test_a_donor_votes_with_a_pasted_signature_on_a_narrow_screen(

@@ -3,10 +3,7 @@ wallet in it."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.core.cache import cache
@@ -14,45 +11,16 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser.looking import PAGE_SECONDS, WIDTHS, problems, resize
 from tests.epoch_village import EpochVillage
 from tests.signing import AMINA, signed
 from tokens import wallets
 from tokens.models import Leaf, SignIn, Verification
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "owner"]),
-    pytest.mark.skipif(
-        CHROMIUM is None or DRIVER is None,
-        reason="no chromium with chromedriver here: install Debian's chromium and chromium-driver",
-    ),
-]
-
-PAGE_SECONDS = 20
-WIDTHS = (320, 1280)
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        f"--user-data-dir={tmp_path}/browser",
-    ):
-        options.add_argument(argument)
-    options.binary_location = str(CHROMIUM)
-    driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
-    yield driver
-    driver.quit()
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 
 @pytest.fixture
@@ -84,36 +52,21 @@ def _home_path() -> str:
     return f"/proof/{leaf.key}/?c={wallets.code_of(leaf=leaf)}"
 
 
-def _resize(browser: webdriver.Chrome, width: int) -> None:
-    """A window of this width inside; a headless one has a least width of its own."""
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
-    )
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_screen_and_every_target_is_large_enough(
     browser: webdriver.Chrome, live_server: LiveServer, life: EpochVillage, width: int
 ) -> None:
-    _resize(browser, width)
+    resize(browser, width)
     for path in ("/sites/kisima/impact/", _home_path(), "/donor/", "/donor/enter/"):
         browser.get(live_server.url + path)
-        browser.execute_script(
-            "for (const each of document.querySelectorAll('details')) each.open = true"
-        )
-        scrolled = browser.execute_script("return document.documentElement.scrollWidth")
-        assert scrolled <= width, path
-        for target in browser.find_elements(By.CSS_SELECTOR, "main button, main .button, input"):
-            if target.is_displayed():
-                assert target.size["height"] >= 44, path
+        assert problems(browser, width=width) == [], path
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_picture_of_energy_can_be_read(
     browser: webdriver.Chrome, live_server: LiveServer, life: EpochVillage, width: int
 ) -> None:
-    _resize(browser, width)
+    resize(browser, width)
     browser.get(f"{live_server.url}/sites/kisima/impact/")
 
     texts = browser.find_elements(By.CSS_SELECTOR, ".energy text")
@@ -127,7 +80,7 @@ def test_the_picture_of_energy_can_be_read(
 def test_signing_in_without_a_wallet_in_the_browser_takes_a_pasted_signature(
     browser: webdriver.Chrome, live_server: LiveServer, life: EpochVillage
 ) -> None:
-    _resize(browser, 320)
+    resize(browser, 320)
     browser.get(f"{live_server.url}/donor/enter/")
     assert not browser.find_element(By.CSS_SELECTOR, "[data-ask]").is_displayed()
     browser.find_element(By.NAME, "address").send_keys(AMINA.address)

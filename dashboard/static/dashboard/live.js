@@ -1,9 +1,10 @@
 // Keeps a page that is on screen up to date: asks with the last ETag, swaps <main> when it changed.
+// A page that only waits says where it leads: data-go-url, or an answer from somewhere else.
 "use strict";
 {
   const language = document.documentElement.lang || "en";
   const words = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-  let etag = null;
+  let last = null;
 
   const ages = () => {
     for (const span of document.querySelectorAll("[data-age]")) {
@@ -13,11 +14,18 @@
     }
   };
 
+  const go = (main) => {
+    if (main.dataset.goUrl) location.assign(main.dataset.goUrl);
+  };
+
   const swap = (text) => {
     const main = document.getElementById("main");
+    if (main.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
     const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
     const focused = document.activeElement?.closest("#main details")?.id;
-    main.innerHTML = new DOMParser().parseFromString(text, "text/html").getElementById("main").innerHTML;
+    const told = new DOMParser().parseFromString(text, "text/html").getElementById("main");
+    main.innerHTML = told.innerHTML;
+    go(told);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) document.querySelector(`#${focused} summary`)?.focus({ preventScroll: true });
   };
@@ -26,9 +34,13 @@
     if (document.hidden) return;
     try {
       const answer = await fetch(location.href, { cache: "no-cache" });
-      if (answer.ok && answer.headers.get("ETag") !== etag) {
-        etag = answer.headers.get("ETag");
-        swap(await answer.text());
+      if (answer.redirected) location.assign(answer.url);
+      if (answer.status >= 500) return;
+      const text = await answer.text();
+      const told = answer.headers.get("ETag") ?? text;
+      if (told !== last) {
+        last = told;
+        swap(text);
       }
     } catch {
       // Offline: what is shown stays, and its age tells.
@@ -36,6 +48,7 @@
     ages();
   };
 
+  go(document.getElementById("main"));
   setInterval(poll, 1000 * document.getElementById("main").dataset.pollSeconds);
   document.addEventListener("visibilitychange", poll);
 }

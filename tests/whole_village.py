@@ -1,0 +1,189 @@
+"""A village with something on every public page, and everything private that must be on none.
+
+Names, phones, addresses and places are unlike anything else, so that a search for them means what
+it finds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from accounts.models import (
+    Donor,
+    DonorContact,
+    Household,
+    HouseholdName,
+    Operator,
+    PaymentAttempt,
+    Site,
+)
+from settlement import payouts, service_tokens
+from settlement.models import Payee, ServiceToken
+from tests.paybacks import donate, quote
+from tests.paying_out import person
+from tests.voting_village import HOUSEHOLDS, VotingVillage
+from tokens import wallets
+from tokens.models import Epoch, Leaf, Round, Verification
+from tokens.voting import rounds
+
+CENT = 10**16
+GIVEN_NAMES = ("Zawadi", "Makena", "Otieno", "Wanjiru", "Barasa", "Nafula", "Kiprop", "Akinyi")
+SURNAME = "Mwangalizi"
+DONOR_NAMES = ("Brunhilde Hohenzollerer", "Ekaterina Vasilyevskaya")
+DONOR_ADDRESSES = ("brunhilde@private.example", "ekaterina@private.example")
+PUBLIC_NAME = "A friend of the sun"
+
+
+@dataclass(kw_only=True)
+class WholeVillage:
+    """Kisima as it stands now, with votes, donors, a payout and an epoch that was checked."""
+
+    voting: VotingVillage
+    secrets: dict[str, str] = field(default_factory=dict)
+    """What nobody may read in public, by what it is."""
+
+    @classmethod
+    def found(cls) -> WholeVillage:
+        """Found the village some hours ago and live until now."""
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        made = cls(voting=VotingVillage.found(at=hour - timedelta(hours=3)))
+        Operator.objects.update(crypto_licence="Licence 1 of the tests")
+        made._name_households()
+        made._give()
+        made._use_power()
+        made._vote()
+        made._pay_out()
+        made._close_epoch()
+        made._note_secrets()
+        return made
+
+    @property
+    def site(self) -> Site:
+        return self.voting.site
+
+    @property
+    def at(self) -> datetime:
+        return self.voting.at
+
+    def households(self) -> list[Household]:
+        return list(self.voting.life.households.values())
+
+    def epoch(self) -> Epoch:
+        return Epoch.objects.get(state=Epoch.State.ACTIVE)
+
+    def links(self) -> list[str]:
+        """Pages that only somebody with a link of their own finds."""
+        return [
+            "/nowhere/",
+            "/donate/kisima/crypto/",
+            *(f"/pay/{attempt.token}/" for attempt in PaymentAttempt.objects.all()),
+            *(f"/donor/gift/{attempt.token}/" for attempt in PaymentAttempt.objects.all()),
+            *self._proofs(),
+        ]
+
+    def _proofs(self) -> list[str]:
+        """A donation's proof is public; a household's needs its code."""
+        return [
+            f"/proof/{leaf.key}/?c={wallets.code_of(leaf=leaf)}"
+            for leaf in Leaf.objects.filter(kind__in=(Leaf.Kind.HOUSEHOLD, Leaf.Kind.DONATION))
+        ]
+
+    def _name_households(self) -> None:
+        """Each has a name and tops up."""
+        for home, given in zip(self.households(), GIVEN_NAMES, strict=True):
+            HouseholdName.objects.create(household=home, name=f"{given} {SURNAME}")
+            self.voting.life.village.pay(home.code, amount_minor=50_000, at=self.at)
+
+    def _give(self) -> None:
+        """Two donations by card, one of somebody who wants to be named; and two that vested."""
+        village, at = self.voting.life.village, self.at
+        quote(at=village.founded_at, currency="USD", local_per_dai="1.0003")
+        names = zip(DONOR_NAMES, DONOR_ADDRESSES, ("", PUBLIC_NAME), strict=True)
+        for number, (name, address, public_name) in enumerate(names, start=1):
+            payment = donate(village, amount_minor=2_500 * number, at=at, reference=f"pi_{number}")
+            pledge = payment.pledge
+            assert pledge is not None
+            pledge.public_name = public_name
+            pledge.save(update_fields=["public_name"])
+            DonorContact.objects.create(donor=pledge.donor, name=name, email=address)
+        for _ in range(2):
+            self.voting.donor()
+
+    def _use_power(self) -> None:
+        life = self.voting.life
+        for charge in (6_000_000, 9_000_000, 12_000_000, 11_000_000):
+            life.plant(sun=charge, into=500_000, feeder=9_500_000, starts_at=life.at)
+            life.everybody_uses()
+
+    def _vote(self) -> None:
+        """A round that was counted, one that is open, one in the making."""
+        voting = self.voting
+        round_ = voting.open(20 * CENT, 15 * CENT, budget_wei=30 * CENT)
+        for number in range(1, HOUSEHOLDS - 1):
+            voting.cast(round_, voting.home(number), 1 + number % 2)
+        at = voting.at
+        rounds.count(round_=round_, at=round_.closes_at)
+        voting.life.at = at
+        voting.open(5 * CENT, 4 * CENT, 6 * CENT, budget_wei=6 * CENT)
+        voting.cast(Round.objects.get(state=Round.State.OPEN), voting.home(2), 1)
+        voting.plan(budget_wei=2 * CENT)
+
+    def _pay_out(self) -> None:
+        """A contractor's token, proposed by one and approved by another."""
+        token = service_tokens.earn(
+            site=self.site,
+            payee=self.voting.payee(
+                "jua-works", role="contractor", public_name="Jua Works", phone="+254733987001"
+            ),
+            reason=ServiceToken.Reason.MILESTONE,
+            subject="milestone:whole",
+            amount_wei=CENT,
+            accepted_by=self.voting.user,
+            at=self.at,
+        )
+        village = self.voting.life.village
+        payout = payouts.propose(
+            service_token=token,
+            pool="contractor",
+            proposed_by=person(village, "mwandishi-proposer"),
+            at=self.at,
+        )
+        payouts.approve(payout=payout, approved_by=person(village, "mwidhini-approver"), at=self.at)
+
+    def _close_epoch(self) -> None:
+        self.voting.life.deploy()
+        epoch = self.voting.life.closed_and_active()
+        Verification.objects.create(
+            site=self.site,
+            epoch_number=epoch.number,
+            exit_code=0,
+            checks=[{"name": "supply", "state": "ok", "text": "0x" + "ab" * 32}],
+            ran_at=timezone.now(),
+        )
+
+    def _note_secrets(self) -> None:
+        for home in self.households():
+            phone = home.phones.get().phone
+            # With the country's code, and as people write it at home.
+            self.secrets |= {
+                f"phone of {home}": phone[1:],
+                f"local phone of {home}": f"0{phone[4:]}",
+                f"uid of {home}": str(home.uid),
+            }
+        self.secrets |= {f"name {name}": name for name in (*GIVEN_NAMES, SURNAME)}
+        for name in DONOR_NAMES:
+            self.secrets |= {f"donor's name {part}": part for part in name.split()}
+        self.secrets |= {f"e-mail {each}": each for each in DONOR_ADDRESSES}
+        self.secrets |= {f"uid of donor {each.pk}": str(each.uid) for each in Donor.objects.all()}
+        for attempt in PaymentAttempt.objects.all():
+            self.secrets[f"token of attempt {attempt.pk}"] = attempt.token
+        for payee in Payee.objects.all():
+            self.secrets[f"phone of payee {payee.code}"] = payee.phone[1:]
+        self.secrets |= {
+            "who proposed": "mwandishi-proposer",
+            "who approved": "mwidhini-approver",
+            "who vets": self.voting.user.username,
+        }
