@@ -37,16 +37,16 @@ def prefer(browser: webdriver.Chrome, *, language: str, is_dark: bool) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
-def unfold(browser: webdriver.Chrome) -> None:
-    """Open what is folded away."""
+def fold(browser: webdriver.Chrome, *, is_open: bool) -> None:
+    """Open what is folded away, or close it."""
     browser.execute_script(
-        "for (const each of document.querySelectorAll('details')) each.open = true"
+        "for (const each of document.querySelectorAll('details')) each.open = arguments[0]", is_open
     )
 
 
 def problems(browser: webdriver.Chrome, *, width: int) -> list[str]:
     """What is wrong with the page that is open: too wide, too small to hit, and axe's findings."""
-    unfold(browser)
+    fold(browser, is_open=True)
     found = violations(browser)
     scrolled = browser.execute_script("return document.documentElement.scrollWidth")
     if scrolled > width:
@@ -57,6 +57,7 @@ def problems(browser: webdriver.Chrome, *, width: int) -> list[str]:
         is_box = target.get_attribute("type") in ("checkbox", "radio")
         if target.is_displayed() and not is_box and target.size["height"] < LEAST_TARGET_PIXELS:
             found.append(f"a target of {target.size['height']} pixels: {target.text[:40]}")
+    fold(browser, is_open=False)
     return found
 
 
