@@ -17,6 +17,10 @@ from accounts.payees import normalise_code
 
 _THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 """25,000 and 1,250.50; in 12,50 the comma stands for the point."""
+_REACHES_SOMEBODY = re.compile(
+    r"@|://|www\.|([0-9][^0-9A-Za-z]{0,2}){6}|\b[\w-]{2,}\.[a-z]{2,}\b", re.IGNORECASE
+)
+"""An e-mail address, a web page, or six digits and more."""
 
 
 class _CardForm(forms.Form):
@@ -67,10 +71,19 @@ class CurrencyField(_RailField):
 
 
 class DonationForm(_CardForm):
-    """A gift towards a site."""
+    """A gift towards a site. campaign is the uid of the one that the page was about, "" for none:
+    whoever gives means that one, and no other that was opened meanwhile."""
 
+    campaign = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
     rail = CurrencyField(
         label=_("Currency"), queryset=Rail.objects.none(), to_field_name="code", empty_label=None
+    )
+    public_name = forms.CharField(
+        label=_("Show my name among the donors as"),
+        max_length=60,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("For everybody to see. Leave it empty to stay anonymous."),
     )
     name = forms.CharField(
         label=_("Your name"),
@@ -83,13 +96,23 @@ class DonationForm(_CardForm):
         label=_("Your e-mail address"),
         required=False,
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text=_("For the receipt, and to see later what became of your gift."),
     )
 
-    field_order = ("amount", "rail", "name", "email")
+    field_order = ("amount", "rail", "public_name", "name", "email")
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["rail"].queryset = rails.for_donations(site=site)  # type: ignore[attr-defined]
+
+    def clean_public_name(self) -> str:
+        """What everybody sees leads nowhere, and reaches nobody."""
+        shown = " ".join(str(self.cleaned_data["public_name"]).split())
+        if not shown.isprintable() or _REACHES_SOMEBODY.search(shown):
+            raise forms.ValidationError(
+                _("Write a name only: no address, telephone number or web page.")
+            )
+        return shown
 
     def clean(self) -> dict[str, Any]:
         rail = self.cleaned_data.get("rail")

@@ -4,7 +4,9 @@ page in between waits for it, and later tells what became of the payment."""
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
@@ -18,8 +20,9 @@ from django.utils.translation import get_language
 from django.views import View
 from kombu.exceptions import OperationalError
 
-from accounts import attempts, pledges, rails
+from accounts import attempts, campaigns, pledges, rails
 from accounts.models import PaymentAttempt, Site
+from gateway.checkout import campaign_page
 from gateway.checkout.forms import DonationForm, TopUpForm
 from gateway.deposits import offers
 from gateway.providers.tasks import submit_attempt
@@ -33,17 +36,25 @@ GONE = {State.FAILED, State.EXPIRED}
 
 
 class DonatePage(View):
-    """`/donate/<slug>/`: how much, and on to the card page."""
+    """`/donate/<slug>/`: the campaign, how much to give, and on to the card page."""
 
     def get(self, request: HttpRequest, slug: str) -> HttpResponse:
-        site = _site(slug)
-        return self._page(request, site=site, form=DonationForm(site=site, initial=_nonce()))
+        site, at = _site(slug), timezone.now()
+        asked = campaigns.open_campaign(site=site, at=at)
+        initial = {**_nonce(), "campaign": "" if asked is None else str(asked.uid)}
+        form = DonationForm(site=site, initial=initial)
+        return self._page(request, site=site, form=form, at=at)
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
-        site = _site(slug)
+        site, at = _site(slug), timezone.now()
         form = DonationForm(request.POST, site=site)
+        known = _pledged(request.POST.get("nonce", ""))
+        if known is not None:
+            return _go_on(known)
+        if not _is_taken(site, meant=request.POST.get("campaign", ""), at=at):
+            return _refused(request, site=site, at=at)
         if not form.is_valid():
-            return self._page(request, site=site, form=form)
+            return self._page(request, site=site, form=form, at=at)
         told = form.cleaned_data
         attempt = pledges.request(
             site=site,
@@ -53,19 +64,26 @@ class DonatePage(View):
             name=told["name"],
             email=told["email"],
             language=get_language() or "en",
-            at=timezone.now(),
+            public_name=told["public_name"],
+            at=at,
         )
         return _go_on(attempt)
 
-    def _page(self, request: HttpRequest, *, site: Site, form: Form) -> HttpResponse:
-        takes_cards = rails.for_donations(site=site).exists()
+    def _page(self, request: HttpRequest, *, site: Site, form: Form, at: datetime) -> HttpResponse:
+        campaign = campaigns.shown(site=site)
+        takes_gifts = campaign is None or campaigns.takes_gifts(campaign=campaign, at=at)
         words = {
+            "at": at,
             "site": site,
             "form": form,
-            "takes_cards": takes_cards,
+            "shown": None if campaign is None else campaign_page.shown(campaign=campaign, at=at),
+            "takes_gifts": takes_gifts,
+            "takes_cards": rails.for_donations(site=site).exists(),
             "takes_crypto": offers.is_taken(site=site),
+            "others": [] if takes_gifts else campaign_page.others_open(besides=site, at=at),
         }
-        return _shown(request, "checkout/donate.html", words, is_bad=form.is_bound)
+        with timezone.override(ZoneInfo(site.time_zone)):
+            return _shown(request, "checkout/donate.html", words, status=_status(form))
 
 
 class TopUpPage(View):
@@ -101,7 +119,7 @@ class PayPage(View):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         attempt = (
             PaymentAttempt.objects.filter(token=token)
-            .select_related("top_up__household", "top_up__site", "pledge__site")
+            .select_related("top_up__household", "top_up__site", "pledge__site", "pledge__campaign")
             .first()
         )
         if attempt is None or (attempt.top_up is not None and attempt.top_up.phone):
@@ -117,13 +135,57 @@ class PayPage(View):
             "is_paid": attempt.state == State.SUCCEEDED,
             "is_gone": attempt.state in GONE,
             "came_back": "back" in request.GET,
+            **_of_campaign(attempt, at=timezone.now()),
         }
-        return _shown(request, "checkout/pay.html", words, is_bad=False)
+        return _shown(request, "checkout/pay.html", words, status=200)
 
 
 def _top_up_page(request: HttpRequest, *, form: Form) -> HttpResponse:
     words = {"form": form, "takes_crypto": bool(settings.CHAIN_RPC_URL)}
-    return _shown(request, "checkout/top_up.html", words, is_bad=form.is_bound)
+    return _shown(request, "checkout/top_up.html", words, status=_status(form))
+
+
+def _pledged(nonce: str) -> PaymentAttempt | None:
+    """The attempt that the same form started before: whoever sends it again goes on with that."""
+    return PaymentAttempt.objects.filter(pledge__idempotency_key=f"donate:{nonce}").last()
+
+
+def _is_taken(site: Site, *, meant: str, at: datetime) -> bool:
+    """Whether a gift is taken now for what its giver read about: a campaign's uid, "" for none."""
+    asked = campaigns.open_campaign(site=site, at=at)
+    if asked is not None:
+        return meant in ("", str(asked.uid))
+    return not meant and campaigns.shown(site=site) is None
+
+
+def _refused(request: HttpRequest, *, site: Site, at: datetime) -> HttpResponse:
+    """Say that nothing was paid, why, and where to go on."""
+    campaign = campaigns.shown(site=site)
+    words = {
+        "at": at,
+        "site": site,
+        "shown": None if campaign is None else campaign_page.shown(campaign=campaign, at=at),
+        "others": campaign_page.others_open(besides=site, at=at),
+    }
+    with timezone.override(ZoneInfo(site.time_zone)):
+        return _shown(request, "checkout/not_taken.html", words, status=409)
+
+
+def _of_campaign(attempt: PaymentAttempt, *, at: datetime) -> dict[str, bool]:
+    """What the campaign of a payment means for it: over before it was paid, or given back."""
+    pledge = attempt.pledge
+    campaign = None if pledge is None else pledge.campaign
+    if pledge is None or campaign is None:
+        return {"has_missed": False, "is_late": False, "is_given_back": False}
+    return {
+        "has_missed": campaign.state == campaign.State.FAILED,
+        "is_late": not campaigns.takes_gifts(campaign=campaign, at=at),
+        "is_given_back": pledge.state == pledge.State.REFUNDED,
+    }
+
+
+def _status(form: Form) -> int:
+    return 422 if form.is_bound else 200
 
 
 def _site(slug: str) -> Site:
@@ -152,9 +214,9 @@ def _go_on(attempt: PaymentAttempt) -> HttpResponse:
 
 
 def _shown(
-    request: HttpRequest, template: str, words: dict[str, Any], *, is_bad: bool
+    request: HttpRequest, template: str, words: dict[str, Any], *, status: int
 ) -> HttpResponse:
-    response = render(request, template, words, status=422 if is_bad else 200)
+    response = render(request, template, words, status=status)
     add_never_cache_headers(response)
     # The token in the path stays with us; "no-referrer" would also hide who posts the form, and
     # browsers then send `Origin: null`, which the check against forged requests refuses.
