@@ -109,6 +109,12 @@ def tell(
     return len(Letter.objects.bulk_create(written, ignore_conflicts=True))
 
 
+def send_again(*, letter: Letter, at: datetime) -> bool:
+    """Queue a letter that failed once more, because a person says so; False for any other."""
+    failed = Letter.objects.filter(pk=letter.pk, state=Letter.State.FAILED)
+    return bool(failed.update(state=Letter.State.QUEUED, attempts=0, next_attempt_at=at))
+
+
 def _check(*, kind: str, params: dict[str, Any]) -> None:
     if kind not in KINDS or params.keys() != KINDS[kind]:
         raise NoSuchLetter(f"{kind} with {sorted(params)}, not {sorted(KINDS.get(kind, ()))}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounts import attempts, donors_index, suspense
-from accounts.models import Donation, Donor, Household, Payment, TaxLine
+from accounts import attempts, donors_index, gift_letters, suspense
+from accounts.models import Donation, Donor, DonorContact, Household, Payment, TaxLine
 from settlement import rebates, settle
 from settlement.models import Meter, ReadingInbox
 from tests.cash_village import trade
@@ -61,8 +61,10 @@ def work(*, at: datetime) -> WorkedVillage:
     _top_up(village, rich, at=since)
 
     _consume(village, since=since, slots=16, at=at - timedelta(hours=12))
+    donor = Donor.objects.create(created_at=since)
+    DonorContact.objects.create(donor=donor, name="Asha", email="asha@example.org")
     donation = donors_index.donate(
-        donor=Donor.objects.create(created_at=since),
+        donor=donor,
         site=village.site,
         amount_wei=70 * DAI + 3,
         donated_at=since,
@@ -71,6 +73,9 @@ def work(*, at: datetime) -> WorkedVillage:
     rebates.run(site_id=village.site.pk, at=at - timedelta(hours=8))
     _consume(village, since=at - timedelta(hours=8), slots=30, at=at)
     donors_index.touch(donation=donation)
+    gift_letters.came_on_chain(
+        donation=donation, units=70 * DAI + 3, decimals=18, asset="DAI", reference="0xda", at=since
+    )
     village.pay("KIS0002", amount_minor=4_000, at=at)
     settle.run_all(site_id=village.site.pk, at=at)
     _late(village, at=at)

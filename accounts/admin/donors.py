@@ -17,7 +17,7 @@ class ContactInline(OneInline):
     """Name and address, kept apart from what is public."""
 
     model = DonorContact
-    fields = ("name", "email")
+    fields = ("name", "email", "language")
 
 
 class DonationInline(ReadOnlyInline):

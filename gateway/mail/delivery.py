@@ -84,12 +84,6 @@ def deliver(*, letter_id: int, at: datetime) -> None:
     _note(letter, network.send(mail=mail), at=at)
 
 
-def send_again(*, letter: Letter, at: datetime) -> bool:
-    """Queue a letter that failed once more, because a person says so; False for any other."""
-    failed = Letter.objects.filter(pk=letter.pk, state=State.FAILED)
-    return bool(failed.update(state=State.QUEUED, attempts=0, next_attempt_at=at))
-
-
 def watch(*, at: datetime) -> None:
     """Raise an alarm while letters wait too long, and clear it once they leave."""
     waiting = Letter.objects.filter(

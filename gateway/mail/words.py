@@ -57,7 +57,7 @@ def _donation_received(told: Params) -> Words:
             _("Log in with this e-mail address to see them."),
         ),
         facts=(
-            (_("Receipt"), told["number"]),
+            (_("Receipt number"), told["number"]),
             (_("You paid"), figures.amount(told["amount"], currency=told["currency"])),
             (_("Counted as"), figures.dai(told["amount_wei"])),
             (_("For"), told["site_name"]),
