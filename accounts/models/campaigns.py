@@ -150,9 +150,23 @@ class GivingPlan(models.Model):
     failure = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    end_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its donor asked for its end"
+    )
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the provider last said how it stands"
+    )
+    next_check_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
+        indexes = [
+            models.Index(
+                fields=("next_check_at",),
+                name="giving_plan_to_check",
+                condition=models.Q(next_check_at__isnull=False),
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(amount_minor__gt=0), name="giving_plan_above_zero"

@@ -1,4 +1,5 @@
-"""Stripe in test mode: Checkout, payment intents, refunds, disputes, payouts, signed webhooks.
+"""Stripe in test mode: Checkout, payment intents, subscriptions by the month, refunds, disputes,
+payouts, signed webhooks.
 
 The API is `<sandbox>/stripe/v1/...`; give `<sandbox>/stripe` to a client as its base address.
 Any key `sk_test_...` opens the one account. Objects have the shape of `api.API_VERSION`.
@@ -7,10 +8,11 @@ What comes later comes by the sandbox's clock: a charge's balance transaction (a
 after `charge.succeeded`, told by `charge.updated`; the network's reference of a card refund 1 s
 after it (`refund.updated` without a change of status); a dispute 1.5 s after its card was
 charged; the end of a pending or doomed refund and of a bank debit 2 s later; `payout.paid` 1 s
-after the payout; funds are available after two days. `/stripe/simulator/` does sooner, or does at
-all, what payers and banks do; bodies and answers are JSON, amounts in the API's units
-(`amount_minor`) unless `amount` is written as people do (`"12.50"`), refusals have Stripe's error
-body:
+after the payout; funds are available after two days; the next month of a subscription is charged
+when it begins, a refused one again after three days, three times. `/stripe/simulator/` does
+sooner, or does at all, what payers and banks do; bodies and answers are JSON, amounts in the API's
+units (`amount_minor`) unless `amount` is written as people do (`"12.50"`), refusals have Stripe's
+error body:
 
 | call | body |
 | --- | --- |
@@ -29,6 +31,10 @@ body:
 | `POST charges/<id>/told` | `{"amount_minor", "currency"}`: what it says was charged from now on |
 | `POST refunds/<id>` | `{"status": "succeeded" or "failed", "failure_reason"}` |
 | `POST disputes/<id>/close` | `{"status": "won" or "lost"}` |
+| `POST subscriptions/<id>/month` | a month passes for it alone: the next one is charged now |
+| `POST subscriptions/<id>/card` | `{"card": "4242...", "pay": true}`: another card is given; |
+| | `4000000000000341` refuses every charge; `pay`, optional, charges what is open |
+| `POST subscriptions/<id>/cancel` | canceled in the dashboard |
 | `POST payout` | `{"amount" or "amount_minor", "currency"}`: the treasury takes money out |
 | `POST events` | `{"type", "object"}`: an event of any type about anything |
 | `POST events/<id>/resend` | the event again, freshly signed |

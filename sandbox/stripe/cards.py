@@ -75,6 +75,8 @@ _CARDS = (
     Means("4000000000009979", decline=Decline("card_declined", "stolen_card", GENERIC.message)),
     Means("4000000000000069", decline=EXPIRED),
     Means("4000000000000127", decline=INCORRECT_CVC),
+    # Can be kept for later, and refuses every charge: for months of a subscription that fail.
+    Means("4000000000000341", decline=GENERIC),
     Means(
         "4000000000000119",
         decline=Decline(

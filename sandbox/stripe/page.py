@@ -92,6 +92,8 @@ class CheckoutPage:
         status: int = 200,
     ) -> Response:
         amount = escape(currencies.display(session["amount_total"], session["currency"]))
+        if session["mode"] == "subscription":
+            amount = f"{amount} per month"
         items = self._objects.hidden(session["id"])["items"]
         title = ", ".join(str(item["description"]) for item in items)
         lines = "".join(

@@ -17,6 +17,8 @@ from sandbox.stripe.payments_api import PaymentsApi
 from sandbox.stripe.refunds import Refunds
 from sandbox.stripe.sessions import Sessions
 from sandbox.stripe.simulator import Simulator
+from sandbox.stripe.subscriptions import BILL, RETRY, Subscriptions
+from sandbox.stripe.subscriptions_api import SubscriptionsApi
 from sandbox.web import Route
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,16 @@ class Stripe:
         )
         balance = Balance(objects=self._objects, events=self._events)
         payments = Payments(objects=self._objects, events=self._events, balance=balance)
-        sessions = Sessions(objects=self._objects, events=self._events, payments=payments)
+        subscriptions = Subscriptions(objects=self._objects, events=self._events, payments=payments)
+        subscriptions_api = SubscriptionsApi(
+            objects=self._objects, events=self._events, subscriptions=subscriptions
+        )
+        sessions = Sessions(
+            objects=self._objects,
+            events=self._events,
+            payments=payments,
+            subscriptions=subscriptions,
+        )
         refunds = Refunds(
             objects=self._objects, events=self._events, balance=balance, payments=payments
         )
@@ -57,11 +68,15 @@ class Stripe:
             balance=balance,
             payments=payments,
             sessions=sessions,
+            subscriptions=subscriptions,
             refunds=refunds,
             disputes=disputes,
             before=self.expire,
         )
-        parts = (self._events, balance, payments_api, sessions, refunds, disputes)
+        parts = (
+            *(self._events, balance, payments_api, sessions),
+            *(subscriptions_api, refunds, disputes),
+        )
         self._routes: list[Route] = [
             *(route for part in parts for route in part.routes(self._api)),
             *self._api.unknown_routes(),
@@ -74,6 +89,8 @@ class Stripe:
             "capture": payments.capture,
             "settle_payment": sessions.settle,
             "expire_session": sessions.run_out,
+            BILL: subscriptions.bill,
+            RETRY: subscriptions.retry,
             "name_refund": refunds.name,
             "succeed_refund": refunds.succeed,
             "fail_refund": refunds.fail,

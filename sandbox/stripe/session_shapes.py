@@ -23,7 +23,7 @@ def total_of(items: list[Body]) -> tuple[str, int]:
     return currency, total
 
 
-def line_item(row: Params, *, objects: Objects) -> Body:
+def line_item(row: Params, *, mode: str, objects: Objects) -> Body:
     """One line of `line_items`, with a price made for it from `price_data`."""
     if row.given("price"):
         raise ApiError(
@@ -41,6 +41,7 @@ def line_item(row: Params, *, objects: Objects) -> Body:
         raise data.missing("unit_amount")
     if product is None:
         raise data.missing("product_data")
+    recurring = _recurring(data.group("recurring"), mode=mode)
     name = product.required("name")
     product.ignore("description", "images", "metadata", "tax_code", "unit_label")
     data.ignore("tax_behavior")
@@ -70,15 +71,41 @@ def line_item(row: Params, *, objects: Objects) -> Body:
             "metadata": {},
             "nickname": None,
             "product": objects.new_id("prod", length=14),
-            "recurring": None,
+            "recurring": recurring,
             "tax_behavior": "unspecified",
             "tiers_mode": None,
             "transform_quantity": None,
-            "type": "one_time",
+            "type": "one_time" if recurring is None else "recurring",
             "unit_amount": unit_amount,
             "unit_amount_decimal": str(unit_amount),
         },
         "quantity": quantity,
+    }
+
+
+def _recurring(group: Params | None, *, mode: str) -> Body | None:
+    """How often a price is paid; months only, one at a time."""
+    if (group is not None) != (mode == "subscription"):
+        raise invalid(
+            "You specified `payment` mode but passed a recurring price. Either switch to"
+            " `subscription` mode or use only one-time prices."
+            if group is not None
+            else "You must provide at least one recurring price in `subscription` mode when using"
+            " prices.",
+            param="line_items",
+        )
+    if group is None:
+        return None
+    interval = group.required("interval", choices=("day", "week", "month", "year"))
+    count = group.integer("interval_count", lowest=1) or 1
+    if (interval, count) != ("month", 1):
+        raise invalid("This sandbox knows prices by the month only.", param=group.name("interval"))
+    return {
+        "interval": interval,
+        "interval_count": count,
+        "meter": None,
+        "trial_period_days": None,
+        "usage_type": "licensed",
     }
 
 

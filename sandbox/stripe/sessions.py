@@ -13,6 +13,7 @@ from sandbox.stripe.params import Params
 from sandbox.stripe.payments import Attempt, Payments
 from sandbox.stripe.session_shapes import KIND, LONGEST_SECONDS, blank, line_item, total_of
 from sandbox.stripe.shapes import Payer
+from sandbox.stripe.subscriptions import Subscriptions
 from sandbox.web import Route
 
 SHORTEST_SECONDS = 30 * 60
@@ -28,10 +29,18 @@ IGNORED = (
 class Sessions:
     """The sessions of the account."""
 
-    def __init__(self, *, objects: Objects, events: Events, payments: Payments) -> None:
+    def __init__(
+        self,
+        *,
+        objects: Objects,
+        events: Events,
+        payments: Payments,
+        subscriptions: Subscriptions,
+    ) -> None:
         self._objects = objects
         self._events = events
         self._payments = payments
+        self._subscriptions = subscriptions
         objects.include(KIND, "line_items", self._line_items)
 
     def routes(self, api: Api) -> list[Route]:
@@ -49,16 +58,19 @@ class Sessions:
     def create(self, call: Call) -> Body:
         """A session to pay for `line_items`, open for a day or until `expires_at`."""
         params, now = call.params, self._objects.now()
-        if params.required("mode", choices=("payment", "setup", "subscription")) != "payment":
-            raise invalid("This sandbox knows mode=payment only.", param="mode")
-        items = [line_item(row, objects=self._objects) for row in params.rows("line_items")]
+        mode = params.required("mode", choices=("payment", "setup", "subscription"))
+        if mode == "setup":
+            raise invalid("This sandbox does not know mode=setup.", param="mode")
+        rows = params.rows("line_items")
+        items = [line_item(row, mode=mode, objects=self._objects) for row in rows]
         if not items:
             raise params.missing("line_items")
         currency, total = total_of(items)
-        details = _intent_data(params.group("payment_intent_data"))
+        hidden = {"items": items, **_mode_data(params, mode=mode, items=items)}
         expires_at = params.integer("expires_at") or now + LONGEST_SECONDS
-        methods = _methods(params.texts("payment_method_types"), currency=currency)
+        methods = _methods(params.texts("payment_method_types"), currency=currency, mode=mode)
         given: Body = {
+            "mode": mode,
             "amount_subtotal": total,
             "amount_total": total,
             "cancel_url": _url(params, "cancel_url"),
@@ -89,7 +101,7 @@ class Sessions:
         given["url"] = f"{call.base_url}/checkout/{reference}"
         body = {**blank(reference, created=now), **given}
         with self._objects.together():
-            self._objects.add(body, hidden={"items": items, "intent": details})
+            self._objects.add(body, hidden=hidden)
             self._objects.later("expire_session", reference, seconds=expires_at - now)
         return body
 
@@ -136,8 +148,9 @@ class Sessions:
             if session["status"] != "open":
                 return session
             self._objects.drop_due("expire_session", reference)
-            if session["payment_intent"] is not None:
-                self._payments.cancel_intent(session["payment_intent"], reason="automatic")
+            intent_id = self._intent_id(session)
+            if intent_id is not None:
+                self._payments.cancel_intent(intent_id, reason="automatic")
             session = self._objects.change(reference, status="expired", url=None)
             self._events.record("checkout.session.expired", session)
         return session
@@ -166,8 +179,10 @@ class Sessions:
             if attempt.error is not None:
                 return self._objects.require(reference, kind=KIND), attempt
             self._objects.drop_due("expire_session", reference)
+            begun = self._begun(session, attempt.intent, means=means, payer=payer)
             session = self._objects.change(
                 reference,
+                **begun,
                 status="complete",
                 payment_status="paid" if attempt.intent["status"] == "succeeded" else "unpaid",
                 customer_details={
@@ -185,10 +200,30 @@ class Sessions:
             self._events.record("checkout.session.completed", session)
         return session, attempt
 
+    def _begun(self, session: Body, intent: Body, *, means: Means, payer: Payer) -> Body:
+        """What a session begins by being paid: fields of it that change."""
+        if session["mode"] != "subscription":
+            return {}
+        hidden = self._objects.hidden(session["id"])
+        return self._subscriptions.begin(
+            session,
+            line=hidden["items"][0],
+            details=hidden["subscription"],
+            intent=intent,
+            means=means,
+            payer=payer,
+        )
+
+    def _intent_id(self, session: Body) -> str | None:
+        """A session of mode=subscription does not show its intent: its invoice does."""
+        found: str | None = session["payment_intent"]
+        return found or self._objects.hidden(session["id"]).get("intent_id")
+
     def _intent(self, session: Body) -> Body:
         """The session's payment intent, made when its payer first submits the page."""
-        if session["payment_intent"] is not None:
-            return self._objects.require(session["payment_intent"], kind="payment_intent")
+        intent_id = self._intent_id(session)
+        if intent_id is not None:
+            return self._objects.require(intent_id, kind="payment_intent")
         intent = self._payments.new_intent(
             amount=session["amount_total"],
             currency=session["currency"],
@@ -196,7 +231,10 @@ class Sessions:
             details=self._objects.hidden(session["id"])["intent"],
             hidden={"session": session["id"]},
         )
-        self._objects.change(session["id"], payment_intent=intent["id"])
+        if session["mode"] == "subscription":
+            self._objects.remember(session["id"], intent_id=intent["id"])
+        else:
+            self._objects.change(session["id"], payment_intent=intent["id"])
         return intent
 
     def settle(self, intent_id: str, *, succeed: bool | None = None) -> Body:
@@ -225,8 +263,9 @@ def _url(params: Params, name: str) -> str | None:
     return url
 
 
-def _methods(asked: list[str], *, currency: str) -> list[str]:
-    bank = BANK_CURRENCIES.get(currency)
+def _methods(asked: list[str], *, currency: str, mode: str) -> list[str]:
+    # What is told of later is left out of subscriptions here.
+    bank = BANK_CURRENCIES.get(currency) if mode == "payment" else None
     possible = ["card"] if bank is None else ["card", bank]
     for method in asked:
         if method not in possible:
@@ -236,6 +275,29 @@ def _methods(asked: list[str], *, currency: str) -> list[str]:
                 param="payment_method_types",
             )
     return asked or possible
+
+
+def _mode_data(params: Params, *, mode: str, items: list[Body]) -> Body:
+    """What the payment intent, and the subscription if there is to be one, are told."""
+    if mode == "payment":
+        if params.given("subscription_data"):
+            raise invalid(
+                "You can not pass `subscription_data` in `payment` mode.", param="subscription_data"
+            )
+        return {"intent": _intent_data(params.group("payment_intent_data"))}
+    if params.given("payment_intent_data"):
+        raise invalid(
+            "You can not pass `payment_intent_data` in `subscription` mode.",
+            param="payment_intent_data",
+        )
+    if len(items) > 1:
+        raise invalid("This sandbox knows subscriptions of one price only.", param="line_items")
+    group = params.group("subscription_data")
+    details: Body = {"metadata": {}, "description": None}
+    if group is not None:
+        details = {"metadata": group.metadata(), "description": group.text("description")}
+    intent = {"description": "Subscription creation", "setup_future_usage": "off_session"}
+    return {"intent": intent, "subscription": details}
 
 
 def _intent_data(group: Params | None) -> Body:

@@ -20,6 +20,7 @@ from sandbox.stripe.refunds import FAILURE, Refunds
 from sandbox.stripe.session_shapes import KIND
 from sandbox.stripe.sessions import Sessions
 from sandbox.stripe.shapes import Payer
+from sandbox.stripe.subscriptions import Subscriptions
 from sandbox.web import Route, json_object, json_response
 
 Act = Callable[..., Any]
@@ -36,6 +37,7 @@ class Simulator:
         balance: Balance,
         payments: Payments,
         sessions: Sessions,
+        subscriptions: Subscriptions,
         refunds: Refunds,
         disputes: Disputes,
         before: Callable[[], None],
@@ -45,6 +47,7 @@ class Simulator:
         self._balance = balance
         self._payments = payments
         self._sessions = sessions
+        self._subscriptions = subscriptions
         self._refunds = refunds
         self._disputes = disputes
         self._before = before
@@ -60,6 +63,9 @@ class Simulator:
             "/charges/<reference>/told": self.tell,
             "/refunds/<reference>": self.conclude_refund,
             "/disputes/<reference>/close": self.close_dispute,
+            "/subscriptions/<reference>/month": self.month,
+            "/subscriptions/<reference>/card": self.card,
+            "/subscriptions/<reference>/cancel": self.cancel,
             "/payout": self.payout,
             "/events": self.unknown_event,
             "/events/<reference>/resend": self.resend,
@@ -170,6 +176,24 @@ class Simulator:
             if body.get("status") == "lost":
                 return self._disputes.lose(reference)
         raise ApiError("status is won or lost", param="status")
+
+    def month(self, _body: Mapping[str, Any], reference: str) -> Body:
+        """A subscription's month is over: the next is charged now. The clock stands still."""
+        return self._subscriptions.bill(reference)
+
+    def card(self, body: Mapping[str, Any], reference: str) -> Body:
+        """The subscriber gives another card; `pay` charges what is open with it."""
+        means = cards.card(str(body.get("card", "")))
+        subscription = self._subscriptions.change_card(reference, means=means)
+        if body.get("pay") is True:
+            for invoice in self._subscriptions.invoices_of(reference, status="open"):
+                self._subscriptions.collect(invoice["id"])
+            subscription = self._objects.require(reference, kind="subscription")
+        return subscription
+
+    def cancel(self, _body: Mapping[str, Any], reference: str) -> Body:
+        """Somebody cancels a subscription in the dashboard."""
+        return self._subscriptions.end(reference, reason="cancellation_requested")
 
     def payout(self, body: Mapping[str, Any]) -> Body:
         """Money goes to the account's bank, from what is pending too if need be."""

@@ -52,7 +52,7 @@ def test_a_malformed_version_and_an_unknown_path_are_refused(stripe_account: Acc
     ("changes", "param", "code"),
     [
         ({"mode": None}, "mode", "parameter_missing"),
-        ({"mode": "subscription"}, "mode", None),
+        ({"mode": "setup"}, "mode", None),
         ({"line_items": []}, "line_items", "parameter_missing"),
         ({"success_url": None}, "success_url", "parameter_missing"),
         ({"success_url": "javascript:alert(1)"}, "success_url", "url_invalid"),
