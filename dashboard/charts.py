@@ -79,6 +79,15 @@ def line(values: Values, *, top: Fraction) -> Drawing:
     return Drawing(path=path, ticks=_ticks(top))
 
 
+def course(points: Sequence[tuple[Fraction, Fraction]], *, top: Fraction) -> Drawing:
+    """A line through points at their shares of the span (0 to 1); the axis ends at `top`."""
+    path = "".join(
+        f"{'L' if number else 'M'}{x_of(share=share)} {y_of(value=value, top=top)}"
+        for number, (share, value) in enumerate(points)
+    )
+    return Drawing(path=path, ticks=_ticks(top))
+
+
 def y_of(*, value: Fraction, top: Fraction) -> str:
     """Where a value lies on a y axis that ends at `top`."""
     return _number(_y(value, top))

@@ -1,9 +1,11 @@
-"""What households of a site used over a span, together and by tier; never of so few that it would
-tell of one."""
+"""What households of a site used over a span, together; never of so few that it would tell of one.
+
+By tier and by cell of the map: dashboard.breakdown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
@@ -18,7 +20,6 @@ from dashboard.queries import FEWEST_METERS
 from dashboard.series import KEPT_SECONDS, Span, Stretch, stretches
 from settlement.models import Reading
 
-OTHER_TIERS = "other"
 HOURS_A_DAY = 24
 
 
@@ -31,24 +32,13 @@ class Used:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TierUse:
-    """Energy of one tier over the span; households is the most that reported in one bucket."""
-
-    tier: str
-    energy: int
-    households: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Consumption:
-    """A span's buckets with their use (None: nothing known, or too few households), the tiers
-    (empty: they may not be told apart), and a typical day's 24 hours as means in milliwatt-hours.
-    """
+    """A span's buckets with their use (None: nothing known, or too few households), and a typical
+    day's 24 hours as means in milliwatt-hours."""
 
     span: Span
     stretches: tuple[Stretch, ...]
     used: tuple[Used | None, ...]
-    tiers: tuple[TierUse, ...]
     typical_day: tuple[Fraction | None, ...]
     read_until: datetime | None
 
@@ -58,16 +48,8 @@ class Consumption:
         return _add([each for each in self.used if each is not None])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
-    """One tier's use in one hour or day."""
-
-    tier: str
-    energy: int
-    households: int
-
-
-Told = dict[datetime, list[_Row]]
+Told = dict[datetime, Used]
+"""What may be told, by hour or day."""
 
 
 def consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
@@ -94,64 +76,50 @@ def _consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
             )
         )
     shown = stretches(span=span, zone=zone, at=at, grain=span.bucket)
-    within = {start: rows for start, rows in told.items() if start >= shown[0].starts_at}
     last = Reading.objects.filter(site=site, starts_at__lt=at).order_by("-starts_at").first()
     return Consumption(
         span=span,
         stretches=shown,
         used=tuple(
-            _add(
-                [
-                    _used(rows)
-                    for start, rows in within.items()
-                    if each.starts_at <= start < each.ends_at
-                ]
-            )
+            _add([used for start, used in told.items() if each.starts_at <= start < each.ends_at])
             for each in shown
         ),
-        tiers=tiers(rows=within.values()),
         typical_day=_typical(told=hours, zone=zone, until=week[-1].starts_at),
         read_until=None if last is None else last.ends_at,
     )
 
 
-def _hours(*, site: Site, marks: Sequence[Stretch]) -> list[tuple[datetime, _Row]]:
-    """Charged energy by local hour and tier: households first, so that each counts once."""
-    rows = _select(
+def _hours(*, site: Site, marks: Sequence[Stretch]) -> list[tuple[datetime, int, int]]:
+    """Charged energy and households by local hour: households first, so that each counts once."""
+    return _select(
         """
-        SELECT used.bucket, home.tier, sum(used.energy)::bigint, count(*)
+        SELECT used.bucket, sum(used.energy)::bigint, count(*)
         FROM (
             SELECT date_trunc('hour', starts_at, %s) AS bucket, household_id,
                 sum(energy_milliwatt_hours) AS energy
             FROM charge WHERE site_id = %s AND starts_at >= %s AND starts_at < %s
             GROUP BY bucket, household_id
-        ) AS used JOIN accounts_household AS home ON home.id = used.household_id
-        GROUP BY used.bucket, home.tier ORDER BY used.bucket, home.tier
+        ) AS used
+        GROUP BY used.bucket ORDER BY used.bucket
         """,
         [site.time_zone, site.pk, marks[0].starts_at, marks[-1].ends_at],
     )
-    return [
-        (bucket, _Row(tier=tier, energy=energy, households=households))
-        for bucket, tier, energy, households in rows
-    ]
 
 
-def _days(*, site: Site, marks: Sequence[Stretch], zone: ZoneInfo) -> list[tuple[datetime, _Row]]:
-    """Charged energy by local day and tier, from the households' bills of days."""
+def _days(
+    *, site: Site, marks: Sequence[Stretch], zone: ZoneInfo
+) -> list[tuple[datetime, int, int]]:
+    """Charged energy and households by local day, from the households' bills of days."""
     rows = _select(
         """
-        SELECT bill.day, home.tier, sum(bill.energy_milliwatt_hours)::bigint, count(*)
-        FROM settlement_householdday AS bill
-        JOIN accounts_household AS home ON home.id = bill.household_id
-        WHERE bill.site_id = %s AND bill.day >= %s AND bill.day <= %s
-        GROUP BY bill.day, home.tier ORDER BY bill.day, home.tier
+        SELECT day, sum(energy_milliwatt_hours)::bigint, count(*)
+        FROM settlement_householdday
+        WHERE site_id = %s AND day >= %s AND day <= %s
+        GROUP BY day ORDER BY day
         """,
         [site.pk, marks[0].starts_at.date(), marks[-1].starts_at.date()],
     )
-    return [
-        (_midnight(day, zone=zone), _Row(tier=tier, energy=energy, households=households))
-        for day, tier, energy, households in rows
-    ]
+    return [(_midnight(day, zone=zone), energy, households) for day, energy, households in rows]
 
 
 def _midnight(day: date, *, zone: ZoneInfo) -> datetime:
@@ -164,21 +132,13 @@ def _select(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _told(*, rows: Iterable[tuple[datetime, _Row]]) -> Told:
+def _told(*, rows: Iterable[tuple[datetime, int, int]]) -> Told:
     """The hours or days of which enough households reported."""
-    buckets: Told = {}
-    for start, row in rows:
-        buckets.setdefault(start, []).append(row)
     return {
-        start: parts
-        for start, parts in buckets.items()
-        if sum(part.households for part in parts) >= FEWEST_METERS
+        start: Used(energy=energy, mean=Fraction(energy, households))
+        for start, energy, households in rows
+        if households >= FEWEST_METERS
     }
-
-
-def _used(rows: Sequence[_Row]) -> Used:
-    energy = sum(row.energy for row in rows)
-    return Used(energy=energy, mean=Fraction(energy, sum(row.households for row in rows)))
 
 
 def _add(parts: Sequence[Used]) -> Used | None:
@@ -190,49 +150,11 @@ def _add(parts: Sequence[Used]) -> Used | None:
     )
 
 
-def tiers(*, rows: Iterable[Sequence[_Row]]) -> tuple[TierUse, ...]:
-    """Return the tiers of enough households by name, then the others together.
-
-    The others have to be enough as well, or the total less the tiers would tell of them: the
-    smallest told tier joins them until they are. Nothing is told apart where only one part is left.
-    """
-    energy: dict[str, int] = {}
-    households: dict[str, int] = {}
-    for bucket in rows:
-        for row in bucket:
-            energy[row.tier] = energy.get(row.tier, 0) + row.energy
-            households[row.tier] = max(households.get(row.tier, 0), row.households)
-    shown = sorted(
-        (tier for tier in households if households[tier] >= FEWEST_METERS),
-        key=lambda tier: (-households[tier], tier),
-    )
-    others = [tier for tier in sorted(households) if tier not in shown]
-    while others and shown and _count(households, others) < FEWEST_METERS:
-        others.append(shown.pop())
-    parts = [
-        TierUse(tier=tier, energy=energy[tier], households=households[tier])
-        for tier in sorted(shown)
-    ]
-    if others:
-        parts.append(
-            TierUse(
-                tier=OTHER_TIERS,
-                energy=sum(energy[tier] for tier in others),
-                households=_count(households, others),
-            )
-        )
-    return tuple(parts) if len(parts) > 1 else ()
-
-
-def _count(households: Mapping[str, int], names: Iterable[str]) -> int:
-    return sum(households[name] for name in names)
-
-
 def _typical(*, told: Told, zone: ZoneInfo, until: datetime) -> tuple[Fraction | None, ...]:
     """The mean of each local hour over the days that tell of it; the running hour, which begins at
     `until`, would be too low."""
     hours: list[list[int]] = [[] for _ in range(HOURS_A_DAY)]
-    for start, rows in told.items():
+    for start, used in told.items():
         if start < until:
-            hours[start.astimezone(zone).hour].append(sum(row.energy for row in rows))
+            hours[start.astimezone(zone).hour].append(used.energy)
     return tuple(Fraction(sum(energies), len(energies)) if energies else None for energies in hours)

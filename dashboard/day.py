@@ -98,7 +98,7 @@ def last_day(*, site: Site, at: datetime) -> Day:
             site.uid,
             int(ends_at.timestamp()),
             _last_batch(site=site),
-            telemetry and telemetry.pk,
+            _newest_telemetry(site=site),
             price and price.pk,
         )
     )
@@ -114,6 +114,11 @@ def last_day(*, site: Site, at: datetime) -> Day:
 def _last_batch(*, site: Site) -> int | None:
     """Late readings come in older slots: the batch tells of them, the last reading does not."""
     return site.settlement_batches.order_by("-id").values_list("pk", flat=True).first()
+
+
+def _newest_telemetry(*, site: Site) -> int | None:
+    """The last row that came, be it of a slot long ago."""
+    return site.telemetry.order_by("-id").values_list("pk", flat=True).first()
 
 
 def _end(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,6 @@ from django.db import connection
 
 from accounts.models import Site
 from dashboard.memory import remember
-from dashboard.queries import last_telemetry
 
 KEPT_SECONDS = 3600
 MONTHS_A_YEAR = 12
@@ -51,19 +51,24 @@ class Stretch:
 class PlantSum:
     """What the plant told of one bucket, in milliwatt-hours; shares in basis points.
 
-    mean charge is rounded to a basis point; solar_feeder is the feeder's energy times its solar
-    share (so in milliwatt-hours times 10,000).
+    charge_summed is over slots; solar_feeder is the feeder's energy times its solar share (so in
+    milliwatt-hours times 10,000).
     """
 
     slots: int
     charge_lowest: int
-    charge_mean: int
+    charge_summed: int
     charge_highest: int
     production: int
     battery_in: int
     battery_out: int
     feeder: int
     solar_feeder: int
+
+    @property
+    def charge_mean(self) -> Fraction:
+        """The mean of the slots, in basis points."""
+        return Fraction(self.charge_summed, self.slots)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,12 +116,13 @@ def _month(today: datetime, back: int) -> datetime:
 
 
 def plant(*, site: Site, span: Span, at: datetime) -> Plant:
-    """Return what the plant told of the span up to `at`; remembered until it tells more."""
-    last = last_telemetry(site=site, at=at)
+    """Return what the plant told of the span up to `at`; remembered until it tells more, be it of a
+    slot long ago."""
+    newest_told = site.telemetry.order_by("-id").values_list("pk", flat=True).first()
     marks = stretches(span=span, zone=ZoneInfo(site.time_zone), at=at, grain=span.grain)
     newest = int(marks[-1].starts_at.timestamp())
     return remember(
-        key=f"plant:{site.uid}:{span.value}:{newest}:{last and last.pk}",
+        key=f"plant:{site.uid}:{span.value}:{newest}:{newest_told}",
         compute=lambda: _plant(site=site, span=span, at=at, marks=marks),
         seconds=KEPT_SECONDS,
     )
@@ -158,7 +164,7 @@ def _plant_rows(*, site: Site, span: Span, since: datetime, at: datetime) -> lis
         cursor.execute(
             """
             SELECT date_trunc(%s, starts_at, %s) AS bucket, count(*),
-                min(state_of_charge_basis_points), round(avg(state_of_charge_basis_points))::int,
+                min(state_of_charge_basis_points), sum(state_of_charge_basis_points)::bigint,
                 max(state_of_charge_basis_points), sum(production_milliwatt_hours)::bigint,
                 sum(battery_in_milliwatt_hours)::bigint, sum(battery_out_milliwatt_hours)::bigint,
                 sum(feeder_milliwatt_hours)::bigint,
@@ -176,15 +182,14 @@ def _plant_rows(*, site: Site, span: Span, since: datetime, at: datetime) -> lis
 
 
 def together(told: Sequence[PlantSum]) -> PlantSum | None:
-    """Add up; the mean charge is over slots. None where there is nothing."""
+    """Add up. None where there is nothing."""
     slots = sum(each.slots for each in told)
     if not slots:
         return None
-    charge = sum(each.charge_mean * each.slots for each in told)
     return PlantSum(
         slots=slots,
         charge_lowest=min(each.charge_lowest for each in told),
-        charge_mean=(2 * charge + slots) // (2 * slots),
+        charge_summed=sum(each.charge_summed for each in told),
         charge_highest=max(each.charge_highest for each in told),
         production=sum(each.production for each in told),
         battery_in=sum(each.battery_in for each in told),

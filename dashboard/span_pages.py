@@ -18,10 +18,14 @@ from django.views.decorators.http import conditional_page
 
 from accounts.models import Site
 from accounts.money import BASIS_POINTS
-from dashboard import queries, span_panels
+from dashboard import foresight, queries, span_panels, wording
+from dashboard.breakdown import breakdown
 from dashboard.consumption import consumption
+from dashboard.heat_map import heat_map
 from dashboard.series import Plant, PlantSum, Span, plant
+from dashboard.weather import irradiance_panel, irradiation, weather
 from settlement.models import Tariff
+from settlement.outlook import Missing
 from settlement.prices import NoTariff, tariff_at
 
 POLL_SECONDS = 60
@@ -59,59 +63,75 @@ class _SpanPage(View):
 
 @method_decorator(_PUBLIC, name="dispatch")
 class BatteryPage(_SpanPage):
-    """`/sites/<slug>/battery/`: state of charge, its limits, energy in and out, efficiency."""
+    """`/sites/<slug>/battery/`: state of charge, its limits, what is foretold, efficiency."""
 
     here = "battery"
 
     def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
         told = plant(site=site, span=span, at=at)
         tariff = _tariff(site=site, at=at)
+        target = None if tariff is None else tariff.target_charge_basis_points
+        panels = [span_panels.battery_panel(plant=told, target=target)]
+        foreseen = _foreseen(site=site, at=at)
+        if outlook := foreseen["outlook"]:
+            panels.append(foresight.outlook_panel(told=outlook, target=target))
         return {
+            **foreseen,
             "plant": told,
             "total": told.total,
             "tariff": tariff,
             "efficiency": round_trip(
                 plant=told, capacity_milliwatt_hours=site.battery_capacity_milliwatt_hours
             ),
-            "panels": [
-                span_panels.battery_panel(
-                    plant=told,
-                    target=None if tariff is None else tariff.target_charge_basis_points,
-                )
-            ],
+            "panels": panels,
         }
 
 
 @method_decorator(_PUBLIC, name="dispatch")
 class ProductionPage(_SpanPage):
-    """`/sites/<slug>/production/`: sun over time and in all, best day, feeder, solar share."""
+    """`/sites/<slug>/production/`: sun over time and in all, best day, feeder, weather."""
 
     here = "production"
 
     def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
         told = plant(site=site, span=span, at=at)
+        sky = weather(site=site, span=span, at=at)
+        sun = sky.total
         return {
+            **_foreseen(site=site, at=at),
             "plant": told,
             "total": told.total,
             "solar_share": solar_share(total=told.total),
-            "panels": [span_panels.production_panel(plant=told)],
+            "weather": sky,
+            "celsius": None
+            if sky.last is None
+            else wording.rounded(Fraction(sky.last.temperature_tenths_celsius, 10), decimals=1),
+            "irradiation": None if sun is None else irradiation(sun),
+            "per_irradiation": None
+            if sky.per_irradiation is None
+            else wording.rounded(sky.per_irradiation, decimals=2),
+            "panels": [span_panels.production_panel(plant=told), irradiance_panel(sky)],
         }
 
 
 @method_decorator(_PUBLIC, name="dispatch")
 class ConsumptionPage(_SpanPage):
-    """`/sites/<slug>/consumption/`: use over time, in all, by tier, and on a typical day."""
+    """`/sites/<slug>/consumption/`: use over time, in all, on a typical day, by tier, on a map."""
 
     here = "consumption"
 
     def words(self, *, site: Site, span: Span, at: datetime) -> dict[str, Any]:
         use = consumption(site=site, span=span, at=at)
         total = use.total
+        parts = breakdown(site=site, span=span, at=at)
         return {
             "use": use,
             "total": total,
             "mean": None if total is None else span_panels.mean_kwh(total.mean),
-            "tiers": [(span_panels.tier_name(each.tier), each) for each in use.tiers],
+            "parts": parts,
+            "days": span_panels.days_name(first=parts.first, last=parts.last),
+            "tiers": [(span_panels.tier_name(each.tier), each) for each in parts.tiers],
+            "map": heat_map(site=site, told=parts),
             "fewest_meters": queries.FEWEST_METERS,
             "panels": [
                 span_panels.consumption_panel(use=use),
@@ -140,6 +160,19 @@ def solar_share(*, total: PlantSum | None) -> int | None:
     if total is None or total.feeder <= 0:
         return None
     return round(Fraction(total.solar_feeder, total.feeder))
+
+
+def _foreseen(*, site: Site, at: datetime) -> dict[str, Any]:
+    """What is foretold, or the sentence that says why nothing is."""
+    told = foresight.foreseen(site=site, at=at)
+    if isinstance(told, Missing):
+        return {"outlook": None, "no_outlook": foresight.missing(told)}
+    return {
+        "outlook": told,
+        "foretold_sun": foresight.kwh(told.sun),
+        "foretold_draw": foresight.kwh(told.draw),
+        "foretold_yield": foresight.per_square_metre(told),
+    }
 
 
 def _span(request: HttpRequest) -> Span:
