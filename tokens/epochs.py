@@ -282,7 +282,7 @@ def _rows(
             carry_milliwatt_hours=by_key[leaf.key].carry_milliwatt_hours,
             carry_wei=by_key[leaf.key].carry_wei,
             wallet=leaf.wallet,
-            earned_wei=None if leaf.donation_id is None else earned[leaf.donation_id],
+            earned_wei=earned.get(leaf.donation_id or 0),  # type: ignore[misc]  # may be NULL
         )
         for leaf in everybody
     ]

@@ -1,4 +1,4 @@
-"""Pages of holders: a donor's donations, one leaf's proof, and claiming what it has."""
+"""Pages of holders: signing in and out, linking wallets, a leaf's proof, claiming what it has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from kombu.exceptions import OperationalError
 
-from accounts.models import Donor, PaymentAttempt
+from gateway.wallet.donor_page import donor_of_payment
 from gateway.wallet.limits import is_too_often
 from gateway.wallet.signing import Goal, SignPage, shown
 from gateway.wallet.who import donors_of_session
@@ -60,43 +60,11 @@ class LeavePage(View):
         return redirect("wallet:donor")
 
 
-class DonorPage(View):
-    """`/donor/`: what the donations of the wallet, or the address, that signed in have earned."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        wallet = request.session.get("wallet", "")
-        donors = donors_of_session(request)
-        words = {
-            "wallet": wallet,
-            "is_known": bool(wallet or donors),
-            **_gifts(donors),
-            "next_wallet_urls": [
-                reverse("wallet:next_wallet", args=[donor.uid]) for donor in donors
-            ],
-        }
-        return shown(request, "wallet/donor.html", words)
-
-
-class GiftPage(View):
-    """`/donor/gift/<token>/`: the donations of whoever holds a payment's page."""
-
-    def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        donor = _donor_of_payment(token)
-        link = wallets.current(donor=donor)
-        words = {
-            "wallet": None if link is None else link.address,
-            "is_gift": True,
-            "token": token,
-            **_gifts([donor]),
-        }
-        return shown(request, "wallet/donor.html", words)
-
-
 class FirstWalletPage(SignPage):
     """`/donor/gift/<token>/wallet/`: a donor's first wallet."""
 
     def goal(self, request: HttpRequest, **names: Any) -> Goal:
-        donor = _donor_of_payment(names["token"])
+        donor = donor_of_payment(names["token"])
         return _donor_goal(
             purpose=wallets.first_of(donor=donor),
             done_url=reverse("wallet:gift", args=[names["token"]]),
@@ -197,29 +165,6 @@ def _donor_goal(*, purpose: str, done_url: str) -> Goal:
         statement="Link this wallet with my donations.",
         done_url=done_url,
     )
-
-
-def _gifts(donors: list[Donor]) -> dict[str, Any]:
-    """What donors gave and earned, and what the check of each of their sites says."""
-    listed = queries.donations(donors=donors)
-    return {
-        "donations": listed,
-        "checks": queries.checks(sites=[each.donation.site for each in listed]),
-        "public_url": settings.PUBLIC_URL,
-    }
-
-
-def _donor_of_payment(token: str) -> Donor:
-    attempt = (
-        PaymentAttempt.objects.filter(
-            token=token, pledge__isnull=False, state=PaymentAttempt.State.SUCCEEDED
-        )
-        .select_related("pledge__donor")
-        .first()
-    )
-    if attempt is None or attempt.pledge is None:
-        raise Http404
-    return attempt.pledge.donor
 
 
 def _leaf(request: HttpRequest, key: str) -> Leaf:

@@ -33,6 +33,9 @@ REFUSALS = {
     "no_epoch": _("No epoch is active yet."),
     "reverted": _("The contract refused this claim. Try again after the next epoch."),
     "busy": _("Too many claims are on their way. Try again in some minutes."),
+    "card_nothing": _("Your gifts stand for less than one kWh so far. Make a card later."),
+    "card_too_many": _("Five cards are there already. Take one back first."),
+    "card_site": _("None of your gifts went to this site."),
     "away": _("This cannot be taken on right now. Try again in some minutes."),
 }
 
