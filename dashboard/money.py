@@ -52,7 +52,7 @@ class MoneyPage(View):
             "at": now,
             "site": site,
             "rate": queries.rates_in_force(sites=[site], at=now).get(site.pk),
-            "booked_at": queries.booked_at(site=site),
+            "booked_at": money.booked_at,
             "money": money,
             "untold_wei": max(-money.left_wei, 0),
             "ways": [(way_name(each.way), each) for each in money.ways],

@@ -18,6 +18,7 @@ from accounts import amounts
 from accounts.amounts import Kind
 from accounts.ledger import DAI
 from accounts.models import Site
+from dashboard import queries
 from dashboard.flow import Link, Node
 from dashboard.memory import remember
 from dashboard.queries import FEWEST_METERS
@@ -29,6 +30,7 @@ FEWEST_HOUSEHOLDS = FEWEST_METERS
 PAYEES_DRAWN = 3
 """Payees of one pool that the picture names; the rest are one node."""
 REST = ""
+MOST_READS = 3
 _TOLD_SECONDS = 3600
 
 ACCOUNTS, REVENUE, LEFT = "accounts", "revenue", "left"
@@ -39,12 +41,14 @@ UNTOLD, TAKEN, BORNE = "untold", "taken", "borne"
 class Money:
     """A site's money in wei of DAI. ways: what came in, as far as it may be told.
 
-    donated_wei was given for the site by donors, what was taken back is off.
+    donated_wei was given for the site by donors, what was taken back is off. booked_at is when the
+    books moved last.
     """
 
     ways: tuple[Told, ...]
     flow: Flow
     donated_wei: int
+    booked_at: datetime | None
 
     @property
     def told_wei(self) -> int:
@@ -63,13 +67,22 @@ class Money:
 
 
 def gather(*, site: Site, at: datetime) -> Money:
-    """Return the money of a site that came from `open_site`."""
-    stands = amounts.of_site(site=site)
-    return Money(
-        ways=_told(site=site, at=at),
-        flow=settlement.queries.flow(site=site),
-        donated_wei=stands.get((Kind.DONATIONS, "", DAI), 0),
-    )
+    """Return the money of a site that came from `open_site`.
+
+    Read again where the books moved meanwhile, or the parts would be of different instants.
+    """
+    ways, booked_at = _told(site=site, at=at), queries.booked_at(site=site)
+    for _ in range(MOST_READS):
+        money = Money(
+            ways=ways,
+            flow=settlement.queries.flow(site=site),
+            donated_wei=amounts.of_site(site=site).get((Kind.DONATIONS, "", DAI), 0),
+            booked_at=booked_at,
+        )
+        booked_at = queries.booked_at(site=site)
+        if booked_at == money.booked_at:
+            break
+    return money
 
 
 def _told(*, site: Site, at: datetime) -> tuple[Told, ...]:

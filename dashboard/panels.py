@@ -33,6 +33,7 @@ class Panel:
     y_labels: list[tuple[str, str]]
     x_labels: list[tuple[str, str]]
     rows: list[tuple[datetime, datetime, str]]
+    across: str = ""
 
     @property
     def has_values(self) -> bool:
@@ -48,6 +49,7 @@ class _Series:
     draw: Callable[[list[Fraction | None]], Drawing]
     value: Callable[[Bucket], Fraction | None]
     decimals: int
+    is_averaged: bool = False
 
 
 def panels(*, site: Site, day: Day, rate: Rate | None) -> list[Panel]:
@@ -67,6 +69,7 @@ def _series(*, day: Day, rate: Rate | None) -> Iterable[_Series]:
         draw=charts.steps,
         value=lambda bucket: _ratio(bucket.price_wei_per_kwh, WEI_PER_DAI, per_dai),
         decimals=2,
+        is_averaged=True,
     )
     yield _Series(
         key="production",
@@ -126,6 +129,7 @@ def _panel(*, series: _Series, site: Site, day: Day) -> Panel:
             (bucket.starts_at, bucket.ends_at, _cell(value, decimals=series.decimals))
             for bucket, value in zip(day.buckets, values, strict=True)
         ],
+        across=_across(values=values, top=drawing.ticks[-1].value) if series.is_averaged else "",
     )
 
 
@@ -133,12 +137,29 @@ def _summary(*, values: list[Fraction | None], series: _Series) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return _("Nothing is known of the last 24 hours.")
+    if series.is_averaged:
+        return _(
+            "Lowest %(lowest)s, highest %(highest)s, average %(mean)s (dashed line), "
+            "last %(last)s %(unit)s."
+        ) % {
+            "lowest": _cell(min(known), decimals=series.decimals),
+            "highest": _cell(max(known), decimals=series.decimals),
+            "mean": _cell(sum(known) / len(known), decimals=series.decimals),
+            "last": _cell(known[-1], decimals=series.decimals),
+            "unit": series.unit,
+        }
     return _("Lowest %(lowest)s, highest %(highest)s, last %(last)s %(unit)s.") % {
         "lowest": _cell(min(known), decimals=series.decimals),
         "highest": _cell(max(known), decimals=series.decimals),
         "last": _cell(known[-1], decimals=series.decimals),
         "unit": series.unit,
     }
+
+
+def _across(*, values: list[Fraction | None], top: Fraction) -> str:
+    """Where a line through the mean of what is known lies; every bucket is as long as another."""
+    known = [value for value in values if value is not None]
+    return charts.y_of(value=sum(known, Fraction(0)) / len(known), top=top) if known else ""
 
 
 def _ratio(amount: int | None, per: int, times: Fraction = Fraction(1)) -> Fraction | None:

@@ -19,6 +19,7 @@ from accounts.models import Site
 from dashboard import queries
 from dashboard.day import Day, last_day
 from dashboard.memory import remember
+from dashboard.outlook import outlooks
 from dashboard.panels import panels
 from dashboard.queries import FEWEST_METERS, Rate
 
@@ -27,16 +28,25 @@ _PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True
 
 
 CHARTS_SECONDS = 600
+LIST_POLL_SECONDS = 60
 
 
 @method_decorator(_PUBLIC, name="dispatch")
 class SitesPage(View):
-    """`/`: every site with its price."""
+    """`/`: every site with its price, battery and energy of the last 24 hours."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
-        listed = queries.cards(sites=queries.open_sites(), at=now)
-        return render(request, "dashboard/sites.html", {"at": now, "cards": listed})
+        sites = list(queries.open_sites())
+        found = outlooks(sites=sites, at=now)
+        cards = [(card, found[card.site.pk]) for card in queries.cards(sites=sites, at=now)]
+        words = {
+            "at": now,
+            "cards": cards,
+            "fewest_meters": FEWEST_METERS,
+            "poll_seconds": LIST_POLL_SECONDS,
+        }
+        return render(request, "dashboard/sites.html", words)
 
 
 @method_decorator(_PUBLIC, name="dispatch")

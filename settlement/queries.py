@@ -5,6 +5,7 @@ Payees appear under their public name; phones, accounts and wallets are in nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,8 +68,12 @@ class Flow:
 
 def flow(*, site: Site) -> Flow:
     """Return the flow of a site's money: revenue, pools by name, payees by what they got."""
+    progress = _progress(site=site)
+    paid_out = _paid_out(site=site)
     return Flow(
-        revenue_wei=_revenue_wei(site=site), pools=_pools(site=site), paid_out=_paid_out(site=site)
+        revenue_wei=sum(each.paid_wei for each in progress),
+        pools=_pools(site=site, received=_received(progress), paid_out=paid_out),
+        paid_out=paid_out,
     )
 
 
@@ -81,21 +86,24 @@ def paid(*, site: Site) -> QuerySet[Payout]:
     )
 
 
-def _revenue_wei(*, site: Site) -> int:
-    progress = SplitProgress.objects.filter(site=site)
-    return progress.aggregate(paid=Sum("paid_wei", output_field=WeiField()))["paid"] or 0
+def _progress(*, site: Site) -> list[SplitProgress]:
+    versions = SplitProgress.objects.filter(site=site).select_related("version")
+    return list(versions.prefetch_related("version__lines"))
 
 
-def _pools(*, site: Site) -> tuple[PoolFlow, ...]:
+def _pools(
+    *, site: Site, received: Mapping[str, int], paid_out: Iterable[PaidOut]
+) -> tuple[PoolFlow, ...]:
     stands = amounts.of_site(site=site)
     held = {
         name: wei
         for (kind, name, asset), wei in stands.items()
         if kind == Kind.POOL and asset == DAI
     }
-    received = _received(site=site)
-    due = _by_pool(site=site, states=Payout.SET_ASIDE)
-    paid_wei = _by_pool(site=site, states=(State.PAID,))
+    due = _due(site=site)
+    paid_wei: dict[str, int] = {}
+    for each in paid_out:
+        paid_wei[each.pool] = paid_wei.get(each.pool, 0) + each.amount_wei
     return tuple(
         PoolFlow(
             name=name,
@@ -109,19 +117,18 @@ def _pools(*, site: Site) -> tuple[PoolFlow, ...]:
     )
 
 
-def _received(*, site: Site) -> dict[str, int]:
+def _received(progress: Iterable[SplitProgress]) -> dict[str, int]:
     """What every line got over all versions of the split."""
     received: dict[str, int] = {}
-    versions = SplitProgress.objects.filter(site=site).select_related("version")
-    for progress in versions.prefetch_related("version__lines"):
-        lines = sorted(progress.version.lines.all(), key=lambda line: line.position)
-        for line, wei in zip(lines, progress.posted_wei, strict=True):
+    for each in progress:
+        lines = sorted(each.version.lines.all(), key=lambda line: line.position)
+        for line, wei in zip(lines, each.posted_wei, strict=True):
             received[line.name] = received.get(line.name, 0) + int(wei)
     return received
 
 
-def _by_pool(*, site: Site, states: tuple[State, ...]) -> dict[str, int]:
-    rows = Payout.objects.filter(site=site, state__in=states).order_by().values("pool")
+def _due(*, site: Site) -> dict[str, int]:
+    rows = Payout.objects.filter(site=site, state__in=Payout.SET_ASIDE).order_by().values("pool")
     summed = rows.annotate(total=Sum("amount_wei", output_field=WeiField()))
     return {row["pool"]: row["total"] for row in summed}
 

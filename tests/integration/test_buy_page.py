@@ -111,6 +111,8 @@ def test_crypto_money_is_offered_once_the_form_behind_it_can_take_some(
         chain_id=settings.CHAIN_ID, code="XDAI", address="", pricing=ChainAsset.Pricing.PAR
     )
     assert "/top-up/crypto/?code=KIS0001" in _page("?code=KIS0001").addresses
+    # As a card page does: 10 kWh are 478.23 shillings.
+    assert "/top-up/crypto/?code=KIS0001&amount=478.23" in _page("?code=KIS0001&kwh=10").addresses
 
     kisima.village.operator.crypto_licence = ""
     kisima.village.operator.save()

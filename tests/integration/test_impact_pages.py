@@ -13,10 +13,15 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts import donors_index
+from accounts.models import Donation, Donor, Payment, Pledge
+from dashboard import holders
 from dashboard.energy_picture import picture
 from launcher.places import ROOT
 from tests.epoch_village import EpochVillage
 from tests.integration.test_pages import Page
+from tests.integration.voting_pages import CENT
+from tests.voting_village import VotingVillage
 from tokens.models import Claim, Epoch, Leaf, Verification
 
 pytestmark = pytest.mark.django_db
@@ -193,8 +198,120 @@ def test_the_number_of_queries_does_not_grow_with_households_or_epochs(
         life.closed_and_active()
     assert Epoch.objects.count() == 3
 
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(18):
         client.get("/sites/kisima/impact/")
+    with django_assert_max_num_queries(17):  # what an epoch published is read once
+        client.get("/sites/kisima/impact/")
+
+
+def test_supply_is_compared_with_what_holders_are_entitled_to(
+    client: Client, life: EpochVillage
+) -> None:
+    life.closed_and_active()
+    assert "Holders are entitled to 6.0000 IT by epoch 1." in _page(client).text
+    assert "We have not compared the supply on chain with it yet." in _page(client).text
+    ran = Verification.objects.create(
+        site=life.village.site,
+        epoch_number=1,
+        exit_code=0,
+        checks=[{"name": "supply", "state": "ok", "text": "6 IT were minted"}],
+        ran_at=timezone.now(),
+    )
+    assert "The supply on chain is the same. 6 IT were minted" in _page(client).text
+    for state, said in (("failed", "is another one!"), ("unknown", "could not be read.")):
+        ran.checks[0]["state"] = state
+        ran.save()
+        assert f"The supply on chain {said}" in _page(client).text
+
+
+def test_what_each_epoch_added_is_drawn_and_listed(client: Client, life: EpochVillage) -> None:
+    life.closed_and_active()
+    life.everybody_uses(500_000)
+    life.closed_and_active()
+    text = _page(client).text
+
+    assert "Epoch 2 added 3.00 kWh and 3.0000 IT." in text
+    assert "epoch 1 6.00 6.0000 epoch 2 3.00 3.0000" in text
+
+
+def test_donors_are_told_by_rank_and_only_by_a_name_they_chose(
+    client: Client, life: EpochVillage
+) -> None:
+    named = Donor.objects.create(created_at=life.at)
+    pledge = _paid_pledge(life, donor=named, public_name="Ada & <b>Co</b>")
+    life.donate(amount_wei=3 * 10**20, donor=named)
+    answer = client.get("/sites/kisima/impact/").content.decode()
+    text = Page(answer).text
+
+    assert "2 donors share the donors' half by what they gave." in text
+    assert "1 Ada & <b>Co</b> 75.00 2 anonymous 25.00" in text
+    assert "<b>Co" not in answer
+
+    Pledge.objects.filter(pk=pledge.pk).update(public_name="")
+    assert "1 anonymous 75.00 2 anonymous 25.00" in _page(client).text
+
+
+def test_a_name_of_a_pledge_that_was_never_paid_is_not_shown(
+    client: Client, life: EpochVillage
+) -> None:
+    donor = Donor.objects.create(created_at=life.at)
+    _paid_pledge(life, donor=donor, public_name="Not me")
+    life.donate(donor=donor)
+    Payment.objects.update(state=Payment.State.SUSPENSE)
+
+    assert "Not me" not in _page(client).text
+
+
+def test_donors_beyond_the_twentieth_are_told_together(client: Client, life: EpochVillage) -> None:
+    for number in range(holders.DONORS_SHOWN + 2):
+        life.donate(amount_wei=(number + 2) * 10**20)
+    found = holders.donors(site=life.village.site)
+
+    assert len(found.shown) == 20
+    assert found.rest_count == 3
+    assert found.rest_wei == (1 + 2 + 3) * 10**20
+    assert "3 more" in _page(client).text
+
+
+def test_a_donation_that_was_taken_back_is_no_share(client: Client, life: EpochVillage) -> None:
+    donation = Donation.objects.get()
+    donors_index.withdraw(donation=donation, amount_wei=donation.amount_wei, at=timezone.now())
+
+    assert "Nobody has donated yet: the donors' half waits." in _page(client).text
+
+
+def test_households_appear_as_cohorts_of_at_least_five(client: Client, life: EpochVillage) -> None:
+    assert "No cohort is published yet." in _page(client).text
+    life.closed_and_active()
+    text = _page(client).text
+
+    assert "6 households appear only as cohorts of at least five" in text
+    assert "Cohort Households kWh IT 1 6 6.00 3.0000" in text
+
+
+def test_counted_votes_are_told_with_their_hash_and_whether_it_is_anchored(
+    client: Client,
+) -> None:
+    voting = VotingVillage.found(at=timezone.now() - timedelta(hours=4))
+    voting.life.deploy()
+    round_ = voting.open(20 * CENT, 15 * CENT, budget_wei=30 * CENT)
+    for number in range(1, 7):
+        voting.cast(round_, voting.home(number), 1)
+    voting.count(round_)
+    round_.refresh_from_db()
+    before = _page(client).text
+
+    assert "Vote 1 : 1 of 2 projects funded, 0.2000 DAI" in before
+    assert f"Hash of the result: {round_.result_hash} (not anchored yet" in before
+    assert "/sites/kisima/rounds/1/" in _page(client).addresses
+
+    voting.life.everybody_uses()
+    voting.life.closed_and_active()
+    assert f"{round_.result_hash} (anchored in epoch 1)" in _page(client).text
+
+
+def test_no_vote_is_said_so(client: Client, life: EpochVillage) -> None:
+    assert "No vote was counted yet." in _page(client).text
 
 
 def test_an_unknown_site_is_not_found(client: Client, life: EpochVillage) -> None:
@@ -222,3 +339,33 @@ def test_a_picture_of_nothing_and_of_losses_below_zero_has_no_bar() -> None:
         ("households", 180),
         ("losses", 0),
     ]
+
+
+def _paid_pledge(life: EpochVillage, *, donor: Donor, public_name: str) -> Pledge:
+    """A pledge that a card paid, as far as its name is concerned."""
+    village = life.village
+    pledge = Pledge.objects.create(
+        donor=donor,
+        site=village.site,
+        rail=village.rail,
+        public_name=public_name,
+        amount_minor=100,
+        currency="KES",
+        idempotency_key=public_name,
+        created_at=life.at,
+    )
+    Payment.objects.create(
+        rail=village.rail,
+        provider="daraja",
+        reference=public_name[:20],
+        amount_minor=100,
+        currency="KES",
+        paid_at=life.at,
+        recorded_at=life.at,
+        state=Payment.State.CREDITED,
+        site=village.site,
+        pledge=pledge,
+        entry_id=1,
+        credited_wei=1,
+    )
+    return pledge

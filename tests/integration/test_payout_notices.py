@@ -48,9 +48,9 @@ def told() -> list[str]:
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "Kisima has paid you KES 1,292.50. Receipt SGH7XK2P1Q."),
-        ("fr", "Kisima vous a payé 1 292,50 KES. Référence SGH7XK2P1Q."),
-        ("sw", "Kisima imekulipa KES 1,292.50. Risiti SGH7XK2P1Q."),
+        ("en", "Kisima has paid you KES 1,292. Receipt SGH7XK2P1Q."),
+        ("fr", "Kisima vous a payé 1 292 KES. Référence SGH7XK2P1Q."),
+        ("sw", "Kisima imekulipa KES 1,292. Risiti SGH7XK2P1Q."),
     ],
 )
 def test_a_payee_hears_of_money_that_arrived_in_their_language(
@@ -94,7 +94,7 @@ def test_money_that_comes_back_is_told_and_its_second_arrival_again(
     first, second, third = told()
     assert first == third
     assert second == (
-        "KES 1,292.50 that Kisima paid you came back. The operator will see to it. "
+        "KES 1,292 that Kisima paid you came back. The operator will see to it. "
         "Receipt SGH7XK2P1Q."
     )
 
