@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
 import requests
 from pytest_django import Settings
 
+from accounts.models import Donor, DonorContact
 from gateway import environment
 from launcher.stack import DEMO_SENDER, sandbox_mail
 from sandbox.app import Sandbox, create_sandbox
@@ -71,3 +73,10 @@ def use(url: str, *, settings: Settings) -> None:
         for name, value in environment.mail("EMAIL_URL").items():
             setattr(settings, name, value)
     settings.EMAIL_FROM = DEMO_SENDER
+
+
+def giver(*, at: datetime, email: str = "asha@example.org", **contact: Any) -> Donor:
+    """A donor who gave an address."""
+    donor = Donor.objects.create(created_at=at)
+    DonorContact.objects.create(donor=donor, email=email, **contact)
+    return donor
