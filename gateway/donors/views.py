@@ -56,7 +56,7 @@ class LinkPage(View):
         return shown(request, "donors/link.html", {"is_good": is_good}, status=status)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        if is_too_often(request, what="use link", times_a_minute=TRIED_A_MINUTE):
+        if is_too_often(request, what="use_link", times_a_minute=TRIED_A_MINUTE):
             words = {"is_good": True, "is_too_often": True}
             return shown(request, "donors/link.html", words, status=429)
         try:
