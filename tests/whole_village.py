@@ -22,8 +22,10 @@ from accounts.models import (
 )
 from settlement import payouts, service_tokens
 from settlement.models import Payee, ServiceToken
+from tests.integration.test_ballots import link
 from tests.paybacks import donate, quote
 from tests.paying_out import person
+from tests.signing import AMINA
 from tests.voting_village import HOUSEHOLDS, VotingVillage
 from tokens import wallets
 from tokens.models import Epoch, Leaf, Round, Verification
@@ -98,7 +100,7 @@ class WholeVillage:
             self.voting.life.village.pay(home.code, amount_minor=50_000, at=self.at)
 
     def _give(self) -> None:
-        """Two donations by card, one of somebody who wants to be named; and two that vested."""
+        """Two by card, one by somebody who is to be named; two that vested, one with a wallet."""
         village, at = self.voting.life.village, self.at
         quote(at=village.founded_at, currency="USD", local_per_dai="1.0003")
         names = zip(DONOR_NAMES, DONOR_ADDRESSES, ("", PUBLIC_NAME), strict=True)
@@ -109,8 +111,8 @@ class WholeVillage:
             pledge.public_name = public_name
             pledge.save(update_fields=["public_name"])
             DonorContact.objects.create(donor=pledge.donor, name=name, email=address)
-        for _ in range(2):
-            self.voting.donor()
+        holder, _ = self.voting.donor(), self.voting.donor()
+        link(holder, AMINA.address, at)
 
     def _use_power(self) -> None:
         life = self.voting.life
