@@ -64,8 +64,12 @@ def flush_as_owner() -> Iterator[None]:
                 " AND c.relname NOT IN ('django_migrations', 'django_content_type',"
                 " 'auth_permission')"
             )
-            (tables,) = cursor.fetchone()
-            cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            tables = cursor.fetchone()[0]
+            # Both connections are flushed; emptying empty tables takes as long as full ones.
+            any_row = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in tables.split(", "))
+            cursor.execute(f"SELECT {any_row}")
+            if cursor.fetchone()[0]:
+                cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         owner.close()
 
     DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign, assignment]
