@@ -12,6 +12,7 @@ from gateway.providers.daraja.registration import register
 from gateway.rates import fetching
 from settlement import gaps, partitions, plant, prices, readings, rebates, settle
 from settlement.models import HeadEndCursor
+from settlement.weather import fetching as weather
 
 SPAN = timedelta(hours=48)
 STEP = timedelta(hours=6)
@@ -31,6 +32,7 @@ def make(*, villages: Sequence[tuple[DemoVillage, Site]], at: datetime, tell: Te
         if not HeadEndCursor.objects.filter(site=site).exists():
             _begin(village=village, site=site, since=since, at=at, tell=tell)
             _live_through(site=site, since=since, at=at, tell=tell)
+        weather.fetch(site=site, at=at)
 
 
 def _begin(*, village: DemoVillage, site: Site, since: datetime, at: datetime, tell: Tell) -> None:

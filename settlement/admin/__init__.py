@@ -12,6 +12,7 @@ from settlement.admin import (
     readings,
     service_tokens,
     splits,
+    weather,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "readings",
     "service_tokens",
     "splits",
+    "weather",
 ]

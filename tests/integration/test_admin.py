@@ -26,6 +26,7 @@ from accounts.models import (
     Dispute,
     Household,
     HouseholdPhone,
+    HouseholdPlace,
     JournalEntry,
     LedgerAccount,
     Operator,
@@ -35,6 +36,7 @@ from accounts.models import (
     RateProposal,
     Refund,
     Site,
+    SiteMap,
     SiteRate,
     TopUp,
     User,
@@ -55,6 +57,8 @@ from settlement.models import (
     SlotTelemetry,
     SplitVersion,
     Tariff,
+    WeatherFetch,
+    WeatherHour,
 )
 from tests.integration.payout_corruptions import pay_out
 from tests.worked_village import WorkedVillage, work
@@ -101,6 +105,7 @@ def _worked(*, now: datetime) -> WorkedVillage:
             expires_at=now + timedelta(hours=1),
         )
     rate_proposals.propose(site=site, at=now)
+    _lie_somewhere(worked, now=now)
     InboundEvent.objects.create(
         route="daraja.stk",
         subject=TopUp.objects.get().attempts.get().token,
@@ -108,6 +113,26 @@ def _worked(*, now: datetime) -> WorkedVillage:
         received_at=now,
     )
     return worked
+
+
+def _lie_somewhere(worked: WorkedVillage, *, now: datetime) -> None:
+    """A household has its place, its site a map and weather."""
+    site = worked.village.site
+    household = Household.objects.filter(sites__site=site).order_by("pk")[0]
+    HouseholdPlace.objects.create(
+        household=household, site=site, easting_metres=20, northing_metres=-30
+    )
+    SiteMap.objects.create(site=site, shapes=[{"kind": "container", "points": [[0, 0]]}])
+    WeatherFetch.objects.create(site=site, last_success_at=now)
+    WeatherHour.objects.create(
+        site=site,
+        kind=WeatherHour.Kind.RECENT,
+        starts_at=now - timedelta(hours=1),
+        temperature_tenths_celsius=251,
+        cloud_cover_percent=30,
+        irradiance_watts_per_square_metre=640,
+        fetched_at=now,
+    )
 
 
 @pytest.fixture

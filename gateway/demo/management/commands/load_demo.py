@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import agents, cards, chain, crypto, history, payees, villages, votes
+from gateway.demo import agents, cards, chain, crypto, history, payees, places, villages, votes
 from gateway.demo.kisima import KISIMA
 from gateway.demo.lofe import LOFE
 
@@ -44,6 +44,7 @@ class Command(BaseCommand):
         cards.accept(sites=sites)
         agents.employ(sites=sites, at=at, pepper=settings.PIN_PEPPER)
         payees.appoint(sites=sites, at=at)
+        places.lay_out(villages=made)
         chain.begin(sites=sites, tell=self._tell)
         history.make(villages=made, at=at, tell=self._tell)
         chain.finish(sites=sites, tell=self._tell)
