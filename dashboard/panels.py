@@ -144,7 +144,7 @@ def _summary(*, values: list[Fraction | None], series: _Series) -> str:
         ) % {
             "lowest": _cell(min(known), decimals=series.decimals),
             "highest": _cell(max(known), decimals=series.decimals),
-            "mean": _cell(sum(known) / len(known), decimals=series.decimals),
+            "mean": _cell(sum(known, Fraction(0)) / len(known), decimals=series.decimals),
             "last": _cell(known[-1], decimals=series.decimals),
             "unit": series.unit,
         }

@@ -32,7 +32,7 @@ class Wanted:
     def units_of(self, *, asset: ChainAsset, quote: Quote) -> int:
         """Return the least units of an asset, to six decimals, that are worth it now."""
         exact = Fraction(self.amount_wei, WEI_PER_DAI) / quote.dai_per_asset * 10**asset.decimals
-        step = 10 ** max(asset.decimals - WALLET_DECIMALS, 0)
+        step: int = 10 ** max(asset.decimals - WALLET_DECIMALS, 0)
         return -int(-exact // step) * step
 
 

@@ -97,6 +97,7 @@ class TestPayees:
             "way": "mobile",
             "rail": village.rail.pk,
             "phone": "0711 000 009",
+            "language": "sw",
             "bank_account": "",
             "bank_code": "",
             "wallet": "",
@@ -108,7 +109,7 @@ class TestPayees:
     ) -> None:
         assert ann.post(path("payee", "add"), self.form(kisima)).status_code == 302
         jua = Payee.objects.get(code="jua")
-        assert (jua.phone, jua.rail) == ("+254711000009", kisima.rail)
+        assert (jua.phone, jua.rail, jua.language) == ("+254711000009", kisima.rail, "sw")
         assert jua.history.count() == 1
 
     @pytest.mark.parametrize(
