@@ -32,6 +32,11 @@ class Photo:
     hash: str
 
 
+def path(*, slug: str, content_hash: str) -> str:
+    """Return where a photo of a site's campaign is served; its content never changes."""
+    return f"/donate/{slug}/photos/{content_hash}.jpg"
+
+
 def made_small(*, data: bytes) -> Photo:
     """Return an uploaded photo as it is shown. Raises PhotoRefused."""
     if len(data) > MOST_BYTES_READ:

@@ -13,6 +13,9 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from accounts import campaign_photos
+from accounts.models import Campaign
+
 LONGEST = 20_000
 """Characters of a story."""
 
@@ -24,6 +27,15 @@ _ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}}
 _HEADINGS = {"h1": "h3", "h2": "h4"}
 """The page has headings of its own above the story's."""
 _LOWEST = "h5"
+
+
+def of(*, campaign: Campaign, text: str) -> SafeString:
+    """Return the HTML of a story of a campaign, which may show that campaign's photos."""
+    hashes = campaign.milestones.exclude(photo_hash="").values_list("photo_hash", flat=True)
+    slug = campaign.site.slug
+    return rendered(
+        text=text, photos={campaign_photos.path(slug=slug, content_hash=each) for each in hashes}
+    )
 
 
 def rendered(*, text: str, photos: Collection[str]) -> SafeString:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from accounts.admin import (
     agents,
     alarms,
+    campaigns,
     donors,
     fiscal,
     households,
@@ -32,6 +33,7 @@ admin.site.index_template = "accounts_admin/index.html"
 __all__ = [
     "agents",
     "alarms",
+    "campaigns",
     "donors",
     "fiscal",
     "households",

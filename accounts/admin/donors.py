@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
 
-from accounts.admin.base import Closable, OneInline, ReadOnlyAdmin, ReadOnlyInline
+from accounts.admin.base import (
+    Closable,
+    OneInline,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    page_action,
+    row_of,
+)
 from accounts.admin.columns import dai, linked, local, when
 from accounts.admin.scope import VisibleFilter
 from accounts.models import Donation, Donor, DonorContact, DonorsIndex, Pledge
@@ -57,8 +66,9 @@ class PledgeAdmin(ReadOnlyAdmin):
     """What donors meant to pay."""
 
     operator_lookup = "site__operator"
-    list_display = ("uid", "donor", local(), "state", "site", when("created_at"))
-    list_filter = ("state", ("site", VisibleFilter), "created_at")
+    actions_detail: tuple[str, ...] = ("hide_name",)
+    list_display = ("uid", "donor", local(), "state", "site", "public_name", when("created_at"))
+    list_filter = ("state", ("site", VisibleFilter), ("campaign", VisibleFilter), "created_at")
     list_select_related = ("donor", "site")
     search_fields = ("uid__iexact", "donor__contact__name__icontains")
     search_help_text = "the pledge's id, or the donor's name"
@@ -67,11 +77,30 @@ class PledgeAdmin(ReadOnlyAdmin):
         linked("donor"),
         linked("site"),
         linked("rail"),
+        linked("campaign"),
+        "public_name",
         local(),
         "state",
         when("created_at"),
         when("finished_at"),
     )
+
+    def has_hide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        """Who may hide what a donor is called in public: whoever may change pledges."""
+        return request.user.has_perm("accounts.change_pledge")
+
+    @page_action("Hide the public name", permission="hide")
+    def hide_name(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the gift as anonymous: a name that nobody should have to read."""
+        pledge = row_of(self, request, object_id, may=self.has_hide_permission(request))
+        form = forms.Form(request.POST or None)
+        if request.method != "POST":
+            return self.ask(request, row=pledge, title="Hide the public name", form=form)
+        hidden = pledge.public_name
+        pledge.public_name = ""
+        pledge.save(update_fields=["public_name"])
+        self.log_change(request, pledge, f"Hid the public name {hidden!r}")
+        return self.back(request, row=pledge, said="The gift is anonymous now.")
 
 
 @admin.register(Donation)

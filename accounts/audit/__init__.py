@@ -7,6 +7,7 @@ settlement.
 
 from accounts.audit import (
     agents,
+    campaigns,
     chain,
     donors,
     fiscal,
@@ -27,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     *paybacks.CHECKS,
     *rates.CHECKS,
     *donors.CHECKS,
+    *campaigns.CHECKS,
     *fiscal.CHECKS,
     *floats.CHECKS,
     *treasury.CHECKS,

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from accounts import campaign_story, campaigns
+from accounts import campaign_photos, campaign_story, campaigns
 from accounts.campaigns import Gift
 from accounts.models import Campaign, Milestone, Site
 from accounts.models.topups import as_money
@@ -83,8 +82,6 @@ class Shown:
 
 def shown(*, campaign: Campaign, at: datetime) -> Shown:
     """Return what there is to see of a campaign."""
-    milestones = list(campaign.milestones.all())
-    photos = {photo_path(milestone=each) for each in milestones if each.photo_hash}
     raised_wei = campaigns.raised(campaign=campaign, at=at)
     if campaign.state == Campaign.State.FAILED:
         raised_wei = campaign.decided_wei or 0
@@ -92,8 +89,8 @@ def shown(*, campaign: Campaign, at: datetime) -> Shown:
     return Shown(
         campaign=campaign,
         title=spoken(campaign.title, french=campaign.title_fr),
-        story=campaign_story.rendered(
-            text=spoken(campaign.story, french=campaign.story_fr), photos=photos
+        story=campaign_story.of(
+            campaign=campaign, text=spoken(campaign.story, french=campaign.story_fr)
         ),
         raised_wei=raised_wei,
         progress=progress(raised_wei=raised_wei, goal_wei=campaign.goal_wei),
@@ -101,7 +98,7 @@ def shown(*, campaign: Campaign, at: datetime) -> Shown:
         gifts=tuple(
             _given_by(gift) for gift in campaigns.latest_gifts(campaign=campaign, limit=GIFTS_SHOWN)
         ),
-        steps=tuple(_step(each) for each in milestones),
+        steps=tuple(_step(each, slug=campaign.site.slug) for each in campaign.milestones.all()),
         takes_gifts=campaigns.takes_gifts(campaign=campaign, at=at),
         counted_until=None if deadline_at is None else deadline_at + campaigns.COUNTED_FOR,
     )
@@ -122,12 +119,6 @@ def spoken(text: str, *, french: str) -> str:
     return french if french and (get_language() or "").startswith("fr") else text
 
 
-def photo_path(*, milestone: Milestone) -> str:
-    """Return where a milestone's photo is served; its content never changes."""
-    slug = milestone.campaign.site.slug
-    return reverse("checkout:photo", args=[slug, milestone.photo_hash])
-
-
 def others_open(*, besides: Site, at: datetime) -> list[Campaign]:
     """Return the campaigns of other sites that take gifts now, by the site's name."""
     still = Campaign.objects.filter(state=Campaign.State.OPEN, site__closed_at__isnull=True)
@@ -135,14 +126,15 @@ def others_open(*, besides: Site, at: datetime) -> list[Campaign]:
     return [each for each in listed if campaigns.takes_gifts(campaign=each, at=at)]
 
 
-def _step(milestone: Milestone) -> Step:
+def _step(milestone: Milestone, *, slug: str) -> Step:
+    content_hash = milestone.photo_hash
     words = spoken(milestone.photo_words, french=milestone.photo_words_fr)
     return Step(
         name=str(_KINDS[Milestone.Kind(milestone.kind)]),
         note=spoken(milestone.note, french=milestone.note_fr),
         planned_on=milestone.planned_on,
         reached_on=milestone.reached_on,
-        photo=photo_path(milestone=milestone) if milestone.photo_hash else "",
+        photo=campaign_photos.path(slug=slug, content_hash=content_hash) if content_hash else "",
         photo_words=words,
     )
 

@@ -124,18 +124,22 @@ class PayPage(View):
         )
         if attempt is None or (attempt.top_up is not None and attempt.top_up.phone):
             raise Http404
-        has_left = "left" in request.GET
+        has_left, came_back = "left" in request.GET, "back" in request.GET
+        is_open = attempt.state == State.PENDING and not has_left
+        of_campaign = _of_campaign(attempt, at=timezone.now())
         words = {
             "attempt": attempt,
             "intent": attempt.intent,
             "is_donation": attempt.pledge is not None,
             "is_waiting": attempt.state in WAITING,
-            "is_open": attempt.state == State.PENDING and not has_left,
+            "is_open": is_open,
+            # Who meant another campaign than there is by now goes on by a click only.
+            "leads_on": is_open and not came_back and not of_campaign["is_late"],
             "has_left": has_left and attempt.state == State.PENDING,
             "is_paid": attempt.state == State.SUCCEEDED,
             "is_gone": attempt.state in GONE,
-            "came_back": "back" in request.GET,
-            **_of_campaign(attempt, at=timezone.now()),
+            "came_back": came_back,
+            **of_campaign,
         }
         return _shown(request, "checkout/pay.html", words, status=200)
 

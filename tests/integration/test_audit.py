@@ -22,6 +22,11 @@ from settlement import settle
 from settlement.audit.bills import block_start
 from settlement.models import BlockBill, Charge, SettlementBatch
 from tests.integration.agent_corruptions import AGENT_CORRUPTIONS
+from tests.integration.campaign_corruptions import (
+    CAMPAIGN_CORRUPTIONS,
+    LIFTED_CAMPAIGNS,
+    collect,
+)
 from tests.integration.fiscal_corruptions import FISCAL_CORRUPTIONS
 from tests.integration.payback_corruptions import PAYBACK_CORRUPTIONS
 from tests.integration.payout_corruptions import (
@@ -361,7 +366,7 @@ CORRUPTIONS: list[tuple[str, str]] = [
 ]
 
 CORRUPTIONS += AGENT_CORRUPTIONS + FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
-CORRUPTIONS += TREASURY_CORRUPTIONS + PAYOUT_CORRUPTIONS
+CORRUPTIONS += TREASURY_CORRUPTIONS + PAYOUT_CORRUPTIONS + CAMPAIGN_CORRUPTIONS
 
 # What the database itself would refuse: taken away first, inside the transaction that is undone.
 GUARDED = (
@@ -376,6 +381,7 @@ LIFTED = (
     "ALTER TABLE accounts_payment DROP CONSTRAINT accounts_payment_uid_key",
     "ALTER TABLE journal_entry DROP CONSTRAINT journal_entry_book_id_key_key",
     *LIFTED_PAYOUTS,
+    *LIFTED_CAMPAIGNS,
 )
 
 
@@ -386,6 +392,7 @@ def lived(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         worked = work(at=datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
         _change_rate(worked, at=datetime(2026, 3, 5, 9, 0, tzinfo=UTC))
         pay_out(worked.village, at=datetime(2026, 3, 5, 10, 0, tzinfo=UTC))
+        collect(worked.village, at=datetime(2026, 3, 5, 11, 0, tzinfo=UTC))
         yield worked
         connection.ops.execute_sql_flush([])
         connections["owner"].close()
