@@ -39,8 +39,9 @@ def rank(rows: list[list[Fraction]]) -> int:
     return found
 
 
-def attacked(homes: Homes) -> int | None:
-    """The size of the smallest group whose use somebody can compute who knows every sum.
+def attacked(homes: Homes, *, most: int = 99) -> int | None:
+    """The size of the smallest group whose use somebody can compute who knows every sum; None
+    where there is none of `most` or fewer.
 
     A group is told of where a weighted sum of the published ones vanishes on all others: where
     without the group's columns the sums are fewer that are independent.
@@ -51,7 +52,7 @@ def attacked(homes: Homes) -> int | None:
         for kind, name in names
     ]
     whole = rank(published)
-    for size in range(1, len(homes) + 1):
+    for size in range(1, min(len(homes), most) + 1):
         for group in combinations(range(len(homes)), size):
             others = [
                 [weight for home, weight in enumerate(row) if home not in group]
