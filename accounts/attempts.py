@@ -271,6 +271,7 @@ def load(*, attempt_id: int) -> PaymentAttempt:
         "top_up__site__book",
         "top_up__rail__operator__book",
         "pledge__donor",
+        "pledge__plan",
         "pledge__site__book",
         "pledge__rail__operator__book",
     ).get(pk=attempt_id)

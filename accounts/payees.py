@@ -13,6 +13,7 @@ from accounts.models import Book, Household, Payment, Pledge, Rail, Site, TopUp
 State = Payment.State
 
 _DONATION = re.compile(r"\s*donation\s+([0-9a-f-]{32,36})\s*", re.IGNORECASE)
+_MONTH = re.compile(r"month (\S{1,58})")
 
 
 class AmountMismatch(Exception):
@@ -52,6 +53,31 @@ def pledge_named(text: str) -> Pledge | None:
     return Pledge.objects.select_related("site__book", "rail").filter(uid=uid).first()
 
 
+def month_text(*, reference: str) -> str:
+    """Return how a month of a monthly donation is named as an account: by its provider's name."""
+    return f"month {reference}"
+
+
+def month_named(text: str) -> str:
+    """Return the provider's name of a month where an account text is one of those, or ""."""
+    named = _MONTH.fullmatch(text)
+    return "" if named is None else named[1]
+
+
+def month_key(*, provider: str, reference: str) -> str:
+    """Return the idempotency key of the pledge that a month after the first is."""
+    return f"month:{provider}:{reference}"
+
+
+def month_pledge(*, provider: str, text: str) -> Pledge | None:
+    """Return the pledge of the month that an account text names, once it is known, or None."""
+    reference = month_named(text)
+    if not reference:
+        return None
+    key = month_key(provider=provider, reference=reference)
+    return Pledge.objects.select_related("site__book", "rail").filter(idempotency_key=key).first()
+
+
 def find(
     *,
     rail: Rail,
@@ -63,7 +89,10 @@ def find(
 ) -> Payee:
     """Decide whose a payment over a rail is. What it answers counts first, then what it names."""
     operator_book = Book.objects.get(operator=rail.operator_id).pk
-    pledge = pledge or (None if top_up is not None else pledge_named(account_text))
+    if pledge is None and top_up is None:
+        pledge = pledge_named(account_text) or month_pledge(
+            provider=rail.provider, text=account_text
+        )
     if pledge is not None:
         return _of_pledge(pledge=pledge, rail=rail, currency=currency, operator_book=operator_book)
     household = (

@@ -11,6 +11,8 @@ PROMPTING = (Rail.Provider.DARAJA, Rail.Provider.MOMO, Rail.Provider.PAWAPAY)
 """Providers that ask the payer on their phone."""
 PAYING = (Rail.Provider.DARAJA, Rail.Provider.PAWAPAY)
 """Providers that pay out to a phone (their adapters are gateway.providers.interface.Paying)."""
+MONTHLY = (Rail.Provider.STRIPE,)
+"""Providers that charge a card every month (gateway.providers.interface.PlanKeeping)."""
 
 
 def prompting(*, site: Site) -> Rail | None:
@@ -28,6 +30,11 @@ def for_donations(*, site: Site) -> QuerySet[Rail]:
     return Rail.objects.filter(
         operator=site.operator_id, provider=Rail.Provider.STRIPE, closed_at__isnull=True
     ).order_by("code")
+
+
+def gives_monthly(*, rail: Rail) -> bool:
+    """Return whether a donation over the rail can be a monthly one."""
+    return rail.provider in MONTHLY
 
 
 def payout_step_minor(*, rail: Rail) -> int:

@@ -150,6 +150,11 @@ def _is_same_payee(*, stored: Payment, payment: ConfirmedPayment) -> bool:
     """
     if payment.pledge is not None and stored.pledge_id is not None:
         return stored.pledge_id == payment.pledge.pk
+    if payment.pledge is not None and payment.pledge == payees.month_pledge(
+        provider=stored.provider, text=stored.account_text
+    ):
+        # The statement showed the month before anybody knew whose it is.
+        return True
     if payment.top_up is not None:
         if stored.top_up_id is not None:
             return stored.top_up_id == payment.top_up.pk

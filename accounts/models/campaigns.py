@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from djmoney.money import Money
 from simple_history.models import HistoricalRecords
 
 from accounts.fields import WeiField, uuid7
@@ -10,6 +11,7 @@ from accounts.models.donors import Donation, Donor
 from accounts.models.ledger import JournalEntry
 from accounts.models.operators import Rail, User
 from accounts.models.sites import Site
+from accounts.models.topups import as_money
 
 
 class Campaign(models.Model):
@@ -179,4 +181,9 @@ class GivingPlan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency} a month for {self.site}"
+        return f"{self.amount} a month for {self.site}"
+
+    @property
+    def amount(self) -> Money:
+        """What is given every month."""
+        return as_money(amount_minor=self.amount_minor, currency=self.currency)

@@ -18,13 +18,14 @@ from accounts.ledger import LedgerError
 from accounts.models import PaymentAttempt, Rail
 from accounts.payees import AmountMismatch
 from accounts.topups import ConfirmedPayment
-from gateway.providers import movements, statements
+from gateway.providers import movements, plan_months, statements
 from gateway.providers.asking import LONGEST_ROUND, hooks_url
 from gateway.providers.interface import (
     Notification,
     ProviderRefused,
     ProviderUnavailable,
     ProviderUnreachable,
+    StatementEntry,
 )
 from gateway.providers.models import StatementCursor
 from gateway.providers.registry import is_served, provider
@@ -180,6 +181,7 @@ def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
     known_before = rail.payments.count()
     try:
         rows = list(provider(rail=rail).list_transactions(since=begin, until=at))
+        _recognise(rows=rows, rail=rail, at=at)
     except ProviderUnavailable as error:
         StatementCursor.objects.filter(pk=cursor.pk).update(
             failures_in_a_row=F("failures_in_a_row") + 1, last_failure=str(error)[:200]
@@ -200,6 +202,13 @@ def pull(*, rail: Rail, at: datetime, since: datetime | None = None) -> int:
         last_success_at=at,
     )
     return rail.payments.count() - known_before
+
+
+def _recognise(*, rows: list[StatementEntry], rail: Rail, at: datetime) -> None:
+    """Months of monthly donations come unasked: whose they are is found out before they count."""
+    for row in rows:
+        if isinstance(row, ConfirmedPayment):
+            plan_months.recognise(rail=rail, account_text=row.account_text, at=at)
 
 
 def _confirm(*, payment: ConfirmedPayment, at: datetime) -> str:

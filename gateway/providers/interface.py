@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from accounts.attempts import Answer
-from accounts.models import PaymentAttempt, Refund
+from accounts.models import GivingPlan, PaymentAttempt, Refund
 from accounts.refunds import RefundAnswer
 from accounts.topups import ConfirmedPayment
 from settlement.models import Payout
@@ -68,6 +68,9 @@ class Capabilities:
     after each of our own payments by `query`."""
     tells_amount: bool = False
     """`balance` says what lies on the merchant's account."""
+    plans: bool = False
+    """`initiate` for the first month of a monthly donation begins one that the provider goes on
+    charging by itself (PlanKeeping)."""
     signs_callbacks: bool = False
     whole_major_units: bool = False
     """Amounts with a part below one major unit are refused (M-Pesa: whole shillings)."""
@@ -99,6 +102,7 @@ class Event(StrEnum):
     PAYMENT = "payment"
     REFUND = "refund"
     DISPUTE = "dispute"
+    PLAN = "plan"
     PAYOUT = "payout"
     OTHER = "other"
     """Kept and ignored: an event this service has no use for, or does not know."""
@@ -108,7 +112,8 @@ class Event(StrEnum):
 class Notification:
     """What a callback claims. It credits nothing: it only makes us ask.
 
-    provider_request names the attempt (or refund, or payout) at the provider, subject the dispute.
+    provider_request names the attempt (or refund, or payout) at the provider, subject the dispute,
+    or the monthly donation.
     amount_minor and phone are None where it names none; reference is the receipt it names.
     """
 
@@ -164,6 +169,39 @@ class DisputeAnswer:
     state: str
     opened_at: datetime
     evidence_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanMonth:
+    """One month of a monthly donation, as the provider tells of it.
+
+    reference is its name of the month (an invoice), plan that of the plan; subject is what we call
+    the plan, where the provider kept that, or "". is_first: it is paid by the attempt that began
+    the plan.
+    """
+
+    reference: str
+    plan: str
+    subject: str
+    is_first: bool
+    is_paid: bool
+    began_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanAnswer:
+    """How a monthly donation stands now; names as in PlanMonth. state is a GivingPlan.State.
+
+    failed_month is the month whose card was refused last, failure why; "" where none was. months
+    are in order, those that are not paid included.
+    """
+
+    reference: str
+    subject: str
+    state: str
+    failure: str = ""
+    failed_month: str = ""
+    months: tuple[PlanMonth, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +266,35 @@ class Disputing(Protocol):
 
     def query_dispute(self, *, reference: str, at: datetime) -> DisputeAnswer:
         """Return what became of a dispute. Raises ProviderUnavailable."""
+
+
+@runtime_checkable
+class PlanKeeping(Protocol):
+    """What a provider can do besides that charges every month (accounts.rails.MONTHLY).
+
+    `query` of an attempt that is named by a month says what was paid for it.
+    """
+
+    def find_plan(self, *, attempt: PaymentAttempt) -> str:
+        """Return what the provider calls the plan that an attempt began, "" while there is none.
+
+        Raises ProviderUnavailable.
+        """
+
+    def query_plan(self, *, reference: str, since: datetime) -> PlanAnswer:
+        """Return how a plan stands, with at least the months that were paid since then.
+
+        Raises ProviderUnavailable.
+        """
+
+    def query_month(self, *, reference: str) -> PlanMonth:
+        """Return whose month it is. Raises ProviderUnavailable."""
+
+    def end_plan(self, *, plan: GivingPlan) -> None:
+        """Charge no further month. Ending one that has ended does nothing.
+
+        Raises ProviderRefused, ProviderUnreachable, ProviderUnavailable as initiate does.
+        """
 
 
 @runtime_checkable

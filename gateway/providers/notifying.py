@@ -9,8 +9,14 @@ from django.db.models import QuerySet
 from accounts import refunds
 from accounts.models import Payment, PaymentAttempt, Rail
 from accounts.take_backs import NotTaken
-from gateway.providers import collection, disputing, paying, refunding
-from gateway.providers.interface import Callback, Event, Notification, ProviderUnavailable
+from gateway.providers import collection, disputing, paying, plans, refunding
+from gateway.providers.interface import (
+    Callback,
+    Event,
+    Notification,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 from gateway.providers.registry import by_name
 from gateway.providers.registry import provider as adapter_of
 from settlement import payout_sending
@@ -34,6 +40,8 @@ def take(*, provider: str, callback: Callback, at: datetime) -> str:
         return _refund(provider=provider, token=callback.subject, notification=notification, at=at)
     if notification.event == Event.PAYOUT:
         return _payout(provider=provider, notification=notification, at=at)
+    if notification.event == Event.PLAN:
+        return _plan(provider=provider, notification=notification, at=at)
     if notification.event == Event.DISPUTE:
         return _dispute(provider=provider, notification=notification, at=at)
     return f"nothing to do for {notification.event}"
@@ -50,6 +58,8 @@ def _payment(*, provider: str, subject: str, notification: Notification, at: dat
     if attempt is None:
         return "no attempt has this token" if subject else "no attempt of ours is meant"
     collection.notified(attempt=attempt, notification=notification, at=at)
+    if attempt.pledge is not None and attempt.pledge.plan_id is not None:
+        plans.ask(plan_id=attempt.pledge.plan_id, at=at)
     return ""
 
 
@@ -62,6 +72,17 @@ def _refund(*, provider: str, token: str, notification: Notification, at: dateti
     payment = Payment.objects.filter(provider=provider, reference=notification.reference).first()
     _pull(provider=provider, payment=payment, at=at)
     return "no refund of ours is meant; the statement was read"
+
+
+def _plan(*, provider: str, notification: Notification, at: datetime) -> str:
+    try:
+        if plans.told(provider=provider, reference=notification.subject, at=at):
+            return ""
+    except (ProviderRefused, ProviderUnavailable) as error:
+        raise NotYet(str(error)) from error
+    # Begun by somebody else, in the same account: the money is credited to nobody, and kept.
+    _pull(provider=provider, payment=None, at=at)
+    return "no monthly donation of ours is meant; the statement was read"
 
 
 def _payout(*, provider: str, notification: Notification, at: datetime) -> str:
@@ -108,7 +129,7 @@ def _attempt(*, provider: str, token: str, provider_request: str) -> PaymentAtte
         named = PaymentAttempt.objects.filter(provider_request=provider_request)
     else:
         return None
-    for attempt in named.select_related("top_up__rail", "pledge__rail"):
+    for attempt in named.select_related("top_up__rail", "pledge__rail", "pledge__plan"):
         if attempt.intent.rail.provider == provider:
             return attempt
     return None

@@ -13,6 +13,7 @@ from gateway.providers import (
     collection,
     floats,
     paying,
+    plans,
     reconciliation,
     refunding,
     resolutions,
@@ -42,6 +43,18 @@ def submit_refund(refund_id: int) -> None:
 def poll_refunds() -> None:
     """The janitor: ask after refunds that nobody told us about."""
     refunding.poll_due(clock=timezone.now)
+
+
+@shared_task
+def ask_plan(plan_id: int) -> None:
+    """Ask how a monthly donation stands, or have it ended."""
+    plans.ask(plan_id=plan_id, at=timezone.now())
+
+
+@shared_task
+def poll_plans() -> None:
+    """The janitor: ask after monthly donations, whose months may come without a word."""
+    plans.poll_due(clock=timezone.now)
 
 
 @shared_task

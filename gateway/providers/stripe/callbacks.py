@@ -25,6 +25,7 @@ OTHER_SESSIONS = {
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
 }
+MONTHS = {"invoice.paid", "invoice.payment_failed"}
 REFUNDS = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -61,17 +62,8 @@ def notification(body: str) -> Notification:
 
 
 def _reader(kind: str) -> Callable[[str, dict[str, Any]], Notification] | None:
-    if kind in PAID_SESSIONS | OTHER_SESSIONS:
-        return _session
-    if kind in REFUNDS:
-        return _refund
-    if kind == "charge.updated":
-        return _charge
-    if kind == "charge.refunded":
-        return _refunded_charge
-    if kind.startswith("charge.dispute."):
-        return _dispute
-    return None
+    begun = (read for prefix, read in _PREFIXES.items() if kind.startswith(prefix))
+    return _KINDS.get(kind) or next(begun, None)
 
 
 def _session(kind: str, session: dict[str, Any]) -> Notification:
@@ -113,8 +105,36 @@ def _dispute(_kind: str, dispute: dict[str, Any]) -> Notification:
     )
 
 
+def _month(kind: str, invoice: dict[str, Any]) -> Notification:
+    """A month of a monthly donation; an invoice of anything else is nothing of ours."""
+    details = (invoice.get("parent") or {}).get("subscription_details") or {}
+    subscription = details.get("subscription")
+    if not subscription:
+        return Notification(event=Event.OTHER)
+    return Notification(
+        event=Event.PLAN,
+        subject=_id(subscription),
+        provider_request=_id(invoice["id"]),
+        is_success=kind == "invoice.paid",
+    )
+
+
+def _plan(_kind: str, subscription: dict[str, Any]) -> Notification:
+    return Notification(event=Event.PLAN, subject=_id(subscription["id"]))
+
+
 def _id(value: object) -> str:
     text = str(value)
     if not 0 < len(text) <= 80 or not text.isascii() or not text.isprintable():
         raise ValueError(f"{text[:80]!r} is no id")
     return text
+
+
+_KINDS: dict[str, Callable[[str, dict[str, Any]], Notification]] = {
+    **dict.fromkeys(PAID_SESSIONS | OTHER_SESSIONS, _session),
+    **dict.fromkeys(REFUNDS, _refund),
+    **dict.fromkeys(MONTHS, _month),
+    "charge.updated": _charge,
+    "charge.refunded": _refunded_charge,
+}
+_PREFIXES = {"charge.dispute.": _dispute, "customer.subscription.": _plan}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ import stripe
 from django.conf import settings
 
 from accounts.attempts import Answer
-from accounts.models import Dispute, PaymentAttempt, Rail, Refund
+from accounts.models import Dispute, GivingPlan, PaymentAttempt, Rail, Refund
 from accounts.refunds import RefundAnswer
+from accounts.topups import ConfirmedPayment
 from gateway.providers.interface import (
     Amount,
     Callback,
@@ -19,18 +21,19 @@ from gateway.providers.interface import (
     DisputeAnswer,
     Initiated,
     Notification,
+    PlanAnswer,
+    PlanMonth,
     ProviderRefused,
     ProviderUnavailable,
     StatementEntry,
 )
-from gateway.providers.stripe import callbacks, statement
+from gateway.providers.stripe import callbacks, plans, statement
 from gateway.providers.stripe.amounts import from_stripe, to_stripe
+from gateway.providers.stripe.charges import paid
 from gateway.providers.stripe.client import asked, pages, shared_client, told_apart
 
 PAGE_LIFE = timedelta(hours=2)
 """Reckoned from the attempt's beginning: the same request has to carry the same words again."""
-FEE_PATIENCE = timedelta(seconds=60)
-"""After that long without Stripe's fee the rail's tariff has to do."""
 CHARGED = ["payment_intent.latest_charge.balance_transaction"]
 DISPUTES = {
     "warning_needs_response": Dispute.State.INQUIRY,
@@ -55,6 +58,7 @@ class StripeProvider:
         partial_refunds=True,
         has_statement=True,
         tells_amount=True,
+        plans=True,
         signs_callbacks=True,
     )
 
@@ -71,7 +75,9 @@ class StripeProvider:
         return Initiated(provider_request=session.id, pay_url=session.url or "")
 
     def query(self, *, attempt: PaymentAttempt, at: datetime) -> Answer:
-        """Ask for the session and its charge; see Provider."""
+        """Ask for the session and its charge, or for the invoice of a month; see Provider."""
+        if plans.is_month(attempt.provider_request):
+            return plans.query_invoice(self.client, reference=attempt.provider_request, at=at)
         session = asked(
             lambda: self.client.v1.checkout.sessions.retrieve(
                 attempt.provider_request, {"expand": CHARGED}
@@ -79,19 +85,10 @@ class StripeProvider:
         )
         if session["status"] == "expired":
             return Answer(is_final=True, code="expired", text="the page was not used in time")
-        intent = session.get("payment_intent")
-        if session["status"] == "open" or not isinstance(intent, dict):
-            return Answer(is_final=False)
-        if session["payment_status"] == "paid":
-            return _paid(intent, at=at)
-        failure = intent.get("last_payment_error")
-        if intent["status"] in {"requires_payment_method", "canceled"} and failure:
-            return Answer(
-                is_final=True,
-                code=str(failure.get("decline_code") or failure.get("code") or "failed"),
-                text=str(failure.get("message") or ""),
-            )
-        return Answer(is_final=False)
+        if session.get("invoice"):
+            reference = _id_of(session["invoice"])
+            return plans.query_invoice(self.client, reference=reference, at=at)
+        return _of_page(session, at=at)
 
     def verify(self, *, callback: Callback, at: datetime) -> None:
         """Check the event's signature and age; see Provider."""
@@ -161,8 +158,39 @@ class StripeProvider:
 
         for row in pages(listing):
             entry = statement.entry(row=row, rail=self.rail)
-            if entry is not None:
+            if isinstance(entry, ConfirmedPayment) and not statement.is_named(row["source"]):
+                yield self._of_a_plan(entry)
+            elif entry is not None:
                 yield entry
+
+    def _of_a_plan(self, entry: ConfirmedPayment) -> ConfirmedPayment:
+        """A charge that names nothing of ours may be a month, which its invoice knows."""
+        if not entry.provider_request:
+            return entry
+        account = plans.account_of(self.client, intent_id=entry.provider_request)
+        return replace(entry, account_text=account) if account else entry
+
+    def find_plan(self, *, attempt: PaymentAttempt) -> str:
+        """Ask the page for its subscription; see PlanKeeping."""
+        return plans.find_plan(self.client, attempt=attempt)
+
+    def query_plan(self, *, reference: str, since: datetime) -> PlanAnswer:
+        """Ask for a subscription and its invoices; see PlanKeeping."""
+        return plans.query_plan(self.client, reference=reference, since=since)
+
+    def query_month(self, *, reference: str) -> PlanMonth:
+        """Ask for an invoice; see PlanKeeping."""
+        return plans.query_month(self.client, reference=reference)
+
+    def end_plan(self, *, plan: GivingPlan) -> None:
+        """Cancel a subscription at once; what was paid stays paid. See PlanKeeping."""
+        try:
+            with told_apart():
+                self.client.v1.subscriptions.cancel(plan.provider_plan)
+        except ProviderRefused as refusal:
+            # One that has ended is not found any more; whether it has, the next question tells.
+            if refusal.code != "resource_missing":
+                raise
 
     def balance(self, *, at: datetime) -> Amount | None:
         """Return available and pending money of the rail's currency; see Provider."""
@@ -184,6 +212,23 @@ def stripe_provider(*, rail: Rail) -> StripeProvider:
     return StripeProvider(rail=rail, client=shared_client())
 
 
+def _of_page(session: dict[str, Any], *, at: datetime) -> Answer:
+    """What a page that is not expired says, with its payment intent expanded."""
+    intent = session.get("payment_intent")
+    if session["status"] == "open" or not isinstance(intent, dict):
+        return Answer(is_final=False)
+    if session["payment_status"] == "paid":
+        return paid(intent, at=at)
+    failure = intent.get("last_payment_error")
+    if intent["status"] in {"requires_payment_method", "canceled"} and failure:
+        return Answer(
+            is_final=True,
+            code=str(failure.get("decline_code") or failure.get("code") or "failed"),
+            text=str(failure.get("message") or ""),
+        )
+    return Answer(is_final=False)
+
+
 def _session(attempt: PaymentAttempt) -> Any:
     """What Stripe is asked for; the same attempt in the same words, whenever it is asked."""
     intent = attempt.intent
@@ -195,7 +240,7 @@ def _session(attempt: PaymentAttempt) -> Any:
         "unit_amount": to_stripe(amount_minor=intent.amount_minor, currency=intent.currency),
         "product_data": {"name": what},
     }
-    return {
+    wanted = {
         "mode": "payment",
         "payment_method_types": ["card"],
         "line_items": [{"quantity": 1, "price_data": price}],
@@ -206,6 +251,8 @@ def _session(attempt: PaymentAttempt) -> Any:
         "metadata": named,
         "payment_intent_data": {"metadata": named, "description": intent.account_text},
     }
+    plan = attempt.pledge.plan if attempt.pledge is not None else None
+    return wanted if plan is None else plans.monthly(wanted, attempt=attempt, plan=plan)
 
 
 def _refund_answer(refund: dict[str, Any]) -> RefundAnswer:
@@ -224,28 +271,3 @@ def _refund_answer(refund: dict[str, Any]) -> RefundAnswer:
 def _id_of(value: Any) -> str:
     """An object's id, expanded or not."""
     return str(value["id"]) if isinstance(value, dict) else str(value)
-
-
-def _paid(intent: dict[str, Any], *, at: datetime) -> Answer:
-    """Read the charge. Its fee is known a moment after it; that long it is not yet told as paid."""
-    charge = intent.get("latest_charge")
-    if not isinstance(charge, dict):
-        return Answer(is_final=False)
-    currency = str(charge["currency"]).upper()
-    paid_at = statement.instant(charge["created"])
-    kept = charge.get("balance_transaction")
-    if not isinstance(kept, dict) and at - paid_at < FEE_PATIENCE:
-        return Answer(is_final=False)
-    fee_minor = None
-    if isinstance(kept, dict) and str(kept["currency"]).upper() == currency:
-        fee_minor = from_stripe(amount=kept["fee"], currency=currency)
-    return Answer(
-        is_final=True,
-        is_paid=True,
-        reference=charge["id"],
-        amount_minor=from_stripe(amount=charge["amount"], currency=currency),
-        currency=currency,
-        fee_minor=fee_minor,
-        paid_at=paid_at,
-        provider_request=intent["id"],
-    )

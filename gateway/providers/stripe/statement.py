@@ -39,6 +39,11 @@ def instant(epoch_seconds: int) -> datetime:
     return datetime.fromtimestamp(epoch_seconds, UTC)
 
 
+def is_named(charge: dict[str, Any]) -> bool:
+    """Return whether a charge carries what we put into it."""
+    return bool((charge.get("metadata") or {}).get("account"))
+
+
 def account_of(charge: dict[str, Any]) -> str:
     """Return the account a charge names: what we put into it, or its description."""
     named = (charge.get("metadata") or {}).get("account") or charge.get("description") or ""

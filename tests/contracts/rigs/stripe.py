@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import requests
 
-from accounts.models import PaymentAttempt, Rail
+from accounts.models import GivingPlan, PaymentAttempt, Rail
 from gateway.providers.stripe.client import shared_client
 from tests.contracts.rigs.rig import Rig, Sent
 
@@ -80,12 +80,13 @@ class StripeRig(Rig):
             "payment_status": "paid",
             "status": "complete",
         }
-        return self._event("checkout.session.completed", session)
+        return self.event("checkout.session.completed", session)
 
     def unasked(self) -> Sent:
-        return self._event("moon.risen", {"id": "moon_1", "object": "moon"})
+        return self.event("moon.risen", {"id": "moon_1", "object": "moon"})
 
-    def _event(self, kind: str, subject: dict[str, object]) -> Sent:
+    def event(self, kind: str, subject: dict[str, object]) -> Sent:
+        """An event of a type about something."""
         body = {"id": "evt_1", "object": "event", "type": kind, "data": {"object": subject}}
         return Sent(path="stripe", body=json.dumps(body), topic=kind)
 
@@ -96,4 +97,55 @@ class StripeRig(Rig):
     def _charge(self, session: str) -> str:
         sessions = shared_client().v1.checkout.sessions
         paid = sessions.retrieve(session, {"expand": ["payment_intent"]}).to_dict()
+        if paid["invoice"]:
+            return self.charge_of(paid["invoice"])
         return str(paid["payment_intent"]["latest_charge"])
+
+    # Monthly donations
+
+    def month(self, plan: GivingPlan) -> str:
+        """A month passes for a plan alone: the next is charged. What Stripe calls the month."""
+        told = self.simulate(f"subscriptions/{plan.provider_plan}/month", now=True)
+        self.pass_time(seconds=2)
+        return str(told["latest_invoice"])
+
+    def charge_of(self, invoice: str) -> str:
+        """The charge that a month was paid by: the reference that will be credited."""
+        found = shared_client().v1.invoice_payments.list({"invoice": invoice}).to_dict()["data"]
+        intents = shared_client().v1.payment_intents
+        intent = intents.retrieve(found[0]["payment"]["payment_intent"]).to_dict()
+        return str(intent["latest_charge"])
+
+    def refuse_months(self, plan: GivingPlan) -> None:
+        """The donor's card refuses every charge from now on."""
+        self.simulate(f"subscriptions/{plan.provider_plan}/card", card="4000000000000341")
+
+    def give_card(self, plan: GivingPlan) -> None:
+        """The donor gives another card, which pays what is open."""
+        path = f"subscriptions/{plan.provider_plan}/card"
+        self.simulate(path, card="4242424242424242", pay=True)
+        self.pass_time(seconds=2)
+
+    def end_there(self, plan: GivingPlan) -> None:
+        """Somebody ends a plan at Stripe."""
+        self.simulate(f"subscriptions/{plan.provider_plan}/cancel", now=True)
+
+    def begin_unknown(self) -> str:
+        """Somebody else's subscription in the same account, its first month paid; its name."""
+        price = {
+            "currency": self.currency.lower(),
+            "unit_amount": self.amount_minor,
+            "product_data": {"name": "Somebody's"},
+            "recurring": {"interval": "month"},
+        }
+        sessions = shared_client().v1.checkout.sessions
+        session = sessions.create(
+            {
+                "mode": "subscription",
+                "line_items": [{"price_data": price, "quantity": 1}],  # type: ignore[typeddict-item]
+                "success_url": "https://example.org/",
+            }
+        )
+        self.simulate(f"checkout/{session.id}", card="4242424242424242")
+        self.pass_time(seconds=2)
+        return str(sessions.retrieve(session.id).subscription)
