@@ -27,7 +27,7 @@ _MARGIN = 80
 _NIGHT, _SUN, _PAPER, _QUIET = "#0f2a3d", "#ffd166", "#ffffff", "#c6d6e1"
 _FONTS = Path(reportlab.__file__).parent / "fonts"
 _SMALLEST = 24
-_BODY = 44
+_BODY = 40
 
 
 def title(told: Figures) -> str:
@@ -62,14 +62,15 @@ def day(told: Figures) -> str:
 def draw(*, told: Figures, language: str) -> bytes:
     """Return the card as a PNG without metadata, in a language ("en", "fr")."""
     with translation.override(language):
-        heading, body, dated = title(told), lines(told), day(told)
+        heading, body, dated = _("Solar power for"), lines(told), day(told)
     image = Image.new("RGB", (WIDTH, HEIGHT), _NIGHT)
     canvas = ImageDraw.Draw(image)
     canvas.ellipse((WIDTH - 250, -150, WIDTH + 150, 250), fill=_SUN)
     canvas.rectangle((0, HEIGHT - 14, WIDTH, HEIGHT), fill=_SUN)
-    _write(canvas, heading, top=110, size=64, colour=_PAPER, is_bold=True, room=WIDTH - 350)
+    _write(canvas, heading, top=80, size=36, colour=_QUIET, room=WIDTH - 350)
+    _write(canvas, told.site_name, top=130, size=72, colour=_PAPER, is_bold=True, room=WIDTH - 350)
     for position, said in enumerate(body):
-        _write(canvas, said, top=250 + 80 * position, size=_BODY, colour=_PAPER)
+        _write(canvas, said, top=270 + 75 * position, size=_BODY, colour=_PAPER)
     _write(canvas, dated, top=HEIGHT - 100, size=32, colour=_QUIET)
     content = BytesIO()
     image.quantize(64).save(content, "PNG", optimize=True)

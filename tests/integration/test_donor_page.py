@@ -44,12 +44,12 @@ def english(settings: Settings) -> Iterator[None]:
 
 @pytest.fixture
 def life() -> EpochVillage:
-    """Six households; a gift of 123 DAI of a known donor and one as big; an epoch."""
+    """Six households; a gift of 128 DAI of a known donor and one as big; an epoch."""
     at = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
     life = EpochVillage.found(at=at, households=6)
     life.deploy()
-    life.donate(amount_wei=123 * 10**18)
-    life.donate(amount_wei=123 * 10**18)
+    life.donate(amount_wei=128 * 10**18)
+    life.donate(amount_wei=128 * 10**18)
     life.everybody_uses()
     life.closed_and_active()
     return life
@@ -125,7 +125,7 @@ def test_who_is_logged_in_by_a_link_sees_what_the_gifts_did(client: Client) -> N
     assert "Households served 6" in text
     assert "CO2 avoided against diesel 2.4 kg" in text
     assert "Tokens of all your gifts 1.5000 IT" in text
-    assert "123.00 DAI for Kisima" in text
+    assert "128.00 DAI for Kisima" in text
 
 
 def test_the_page_names_the_factor_and_its_source(client: Client) -> None:
@@ -254,7 +254,7 @@ def test_the_table_has_a_row_per_gift_and_epoch_in_plain_units(
     assert header[3] == "Still counting of it (DAI)"
     assert header[6] == "Energy it stands for in the epoch (kWh)"
     assert first[1] == "Kisima"
-    assert first[3:5] == ["123.000000000000000000", "1"]
+    assert first[3:5] == ["128.000000000000000000", "1"]
     assert first[6:8] == ["3.000000", "50.0000"]
     assert second[6:9] == ["1.500000", "50.0000", "2.250000000000000000"]
     assert second[9:11] == ["2.250000000000000000", "0.000000000000000000"]
@@ -321,7 +321,7 @@ def test_a_card_leaks_nothing_of_who_gave(
     page = Client().get(f"/donor/card/{card.key}/").content.decode()
     leaf = donor.donations.get().leaf
 
-    secrets = ("Wanjiru", "example.com", "123", "50", AMINA.address, leaf.key, TOKEN)
+    secrets = ("Wanjiru", "example.com", "128", "50", AMINA.address, leaf.key, TOKEN)
     for secret in (*secrets, str(donor.uid), str(donor.donations.get().uid)):
         assert secret.lower() not in page.lower(), secret
     assert not re.search(r"\d\d:\d\d", page)
