@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 
-from accounts import amounts, site_rates
+from accounts import amounts, campaigns, site_rates
 from accounts.amounts import Kind
 from accounts.fields import WeiField
 from accounts.ledger import DAI, IMPACT_TOKEN
@@ -175,7 +175,7 @@ def figures(*, site: Site, at: datetime) -> SiteFigures:
         settled_at=None if batch is None else batch.settled_at,
         tokens_minted_wei=-stored.get((Kind.TOKENS_MINTED, "", IMPACT_TOKEN), 0),
         donated_wei=site.donors_index.donated_wei,
-        funding_goal_wei=site.funding_goal_wei,
+        funding_goal_wei=campaigns.goal_wei(site=site),
         booked_at=None if entry is None else entry.recorded_at,
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts import campaigns
 from accounts.admin.columns import list_of
 from accounts.admin.scope import visible
 from gateway.providers.models import Difference
@@ -21,12 +22,20 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         1, overview.item("differences to statements", still_open, list_of(Difference))
     )
     review = visible(request, Deposit).filter(state=Deposit.State.REVIEW)
+    missed = visible(request, Deposit).filter(
+        donation__in=[donation.pk for donation in campaigns.crypto_to_give_back()]
+    )
     strays = visible(request, StrayTransfer).filter(dismissed_at__isnull=True)
     context["needs_a_person"][2:2] = [
         overview.item(
             "deposits on chain to look at",
             review,
             list_of(Deposit, state__exact=Deposit.State.REVIEW),
+        ),
+        overview.item(
+            "crypto gifts to send back, as their campaign missed its goal",
+            missed,
+            list_of(Deposit, campaign="missed"),
         ),
         overview.item(
             "tokens that strayed to us", strays, list_of(StrayTransfer, dismissed_at__isempty=1)

@@ -83,7 +83,8 @@ def donors_index_identity(database: BaseDatabaseWrapper) -> Iterator[str]:
 @check(invariant=6, subject="accounts_donation")
 def donations_are_what_was_paid(database: BaseDatabaseWrapper) -> Iterator[str]:
     """A payment's donations still count for what it was credited with, less what was taken back;
-    and a book's donations are those of its payments and of the deposits on chain."""
+    and a book's donations are those of its payments and of the deposits on chain that were not sent
+    back."""
     return sentences(
         database,
         """
@@ -119,7 +120,7 @@ def donations_are_what_was_paid(database: BaseDatabaseWrapper) -> Iterator[str]:
                 FROM journal_entry e
                 JOIN posting o ON o.book_id = e.book_id AND o.entry_id = e.id
                 JOIN ledger_account a ON a.id = o.account_id AND a.kind = 'donations'
-                WHERE e.kind = 'deposit_donation'
+                WHERE e.kind IN ('deposit_donation', 'deposit_returned')
             ) each GROUP BY 1
         ) s USING (book_id)
         WHERE coalesce(a.amount, 0) <> coalesce(s.left_wei, 0)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import campaign_photos, campaign_story, campaigns
 from accounts.campaigns import Gift
 from accounts.models import Campaign, Milestone, Site
-from accounts.models.topups import as_money
+from accounts.money import CURRENCY_DECIMALS, minor_per_major
 from dashboard import wording
 
 GIFTS_SHOWN = 20
@@ -142,7 +142,9 @@ def _step(milestone: Milestone, *, slug: str) -> Step:
 def _given_by(gift: Gift) -> GivenBy:
     paid = ""
     if gift.left_minor is not None:
-        paid = str(as_money(amount_minor=gift.left_minor, currency=gift.currency))
+        exact = Fraction(gift.left_minor, minor_per_major(currency=gift.currency))
+        decimals = CURRENCY_DECIMALS[gift.currency]
+        paid = f"{wording.rounded(exact, decimals=decimals)} {gift.currency}"
     return GivenBy(
         name=gift.public_name, paid=paid, amount_wei=gift.amount_wei, donated_at=gift.donated_at
     )

@@ -16,8 +16,10 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import get_language
 from django.views import View
 
+from accounts import campaigns
 from accounts.models import Site
 from dashboard import queries
+from gateway.checkout import campaign_page
 from gateway.deposits import offers, wanted
 from gateway.deposits.forms import CryptoDonationForm, CryptoTopUpForm
 from tokens.chain import forwarders
@@ -58,6 +60,8 @@ class CryptoDonatePage(View):
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
         site = _site(slug)
         form = CryptoDonationForm(request.POST)
+        if _has_ended(site, at=timezone.now()):
+            return self._page(request, site=site, form=form, status=409)
         if not form.is_valid():
             return self._page(request, site=site, form=form, status=422)
         try:
@@ -74,8 +78,20 @@ class CryptoDonatePage(View):
     def _page(
         self, request: HttpRequest, *, site: Site, form: CryptoDonationForm, status: int
     ) -> HttpResponse:
-        words = {"site": site, "form": form, "is_refused": not offers.is_taken(site=site)}
-        return _shown(request, "deposits/donate.html", words, status=status)
+        at = timezone.now()
+        campaign = campaigns.open_campaign(site=site, at=at)
+        has_ended = _has_ended(site, at=at)
+        words = {
+            "at": at,
+            "site": site,
+            "form": form,
+            "is_refused": not offers.is_taken(site=site),
+            "has_ended": has_ended,
+            "shown": None if campaign is None else campaign_page.shown(campaign=campaign, at=at),
+            "others": campaign_page.others_open(besides=site, at=at) if has_ended else [],
+        }
+        with timezone.override(ZoneInfo(site.time_zone)):
+            return _shown(request, "deposits/donate.html", words, status=status)
 
 
 class DepositPage(View):
@@ -126,6 +142,7 @@ class DepositPage(View):
             "rate": rate,
             "asked": asked,
             "is_amount_wrong": is_wrong,
+            "has_ended": forwarder.donor_id is not None and _has_ended(forwarder.site, at=at),
             "offers": offered,
             "seen": came,
             "is_native_wanted": is_wanted,
@@ -134,6 +151,12 @@ class DepositPage(View):
         }
         with timezone.override(ZoneInfo(forwarder.site.time_zone)):
             return _shown(request, "deposits/deposit.html", words)
+
+
+def _has_ended(site: Site, *, at: datetime) -> bool:
+    """Whether the site's campaign is over, and no other one is open."""
+    campaign = campaigns.shown(site=site)
+    return campaign is not None and not campaigns.takes_gifts(campaign=campaign, at=at)
 
 
 def _to_deposit(forwarder: Forwarder, *, amount: str) -> HttpResponse:

@@ -72,7 +72,7 @@ class TestShown:
         assert '<rect class="filled" x="0" y="2" width="80"' in page
         assert "25 % · 2 donors" in page.replace("\n", "")
         assert "Open until <strong>" in page
-        assert "<strong>Ada &lt;b&gt;</strong>: $240.00 = " in page
+        assert "<strong>Ada &lt;b&gt;</strong>: 240.00 USD = " in page
         assert "anonymous: " in page
         assert page.count("<time datetime=") >= 3
 

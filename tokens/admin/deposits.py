@@ -12,13 +12,16 @@ from django.utils import timezone
 from eth_utils.address import is_checksum_address
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts import campaigns, crypto_returns
 from accounts.admin.base import Closable, ReadOnlyAdmin, page_action, row_of
 from accounts.admin.columns import dai, linked, percent, when
 from accounts.admin.scope import VisibleFilter
+from accounts.crypto_returns import ReturnRefused
 from accounts.deposits import AlreadyCredited, DepositRefused
 from accounts.ledger import DAI, IMPACT_TOKEN
+from accounts.models import User
 from accounts.money import decimal_string
-from tokens import crypto_review
+from tokens import crypto_review, quotes
 from tokens.chain.final import NotFinal
 from tokens.crypto_review import AlreadyDecided
 from tokens.models import AssetQuote, ChainAsset, Deposit, Forwarder, StrayTransfer
@@ -33,12 +36,39 @@ class NoteForm(forms.Form):
     note = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
 
 
+class SentBackForm(forms.Form):
+    """With which transfer a gift was sent back."""
+
+    reference = forms.RegexField(
+        regex=r"^0x[0-9a-fA-F]{64}$",
+        label="Hash of the transfer back",
+        widget=UnfoldAdminTextInputWidget,
+        error_messages={"invalid": "Write 0x and 64 hexadecimal digits."},
+    )
+
+
+class ToSendBack(admin.SimpleListFilter):
+    """Gifts to campaigns that missed their goal, not sent back yet."""
+
+    title = "campaign missed"
+    parameter_name = "campaign"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("missed", "to be sent back")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() != "missed":
+            return queryset
+        waiting = [donation.pk for donation in campaigns.crypto_to_give_back()]
+        return queryset.filter(donation__in=waiting)
+
+
 @admin.register(Deposit)
 class DepositAdmin(ReadOnlyAdmin):
     """Receipts on chain, each credited once when final. Some wait for a person."""
 
     operator_lookup = "forwarder__site__operator"
-    actions_detail = ("credit", "dismiss")
+    actions_detail = ("credit", "dismiss", "send_back")
     list_display = (
         "amount",
         "owner",
@@ -49,7 +79,7 @@ class DepositAdmin(ReadOnlyAdmin):
         when("seen_at"),
         when("credited_at"),
     )
-    list_filter = ("state", "asset", ("forwarder__site", VisibleFilter), "seen_at")
+    list_filter = ("state", ToSendBack, "asset", ("forwarder__site", VisibleFilter), "seen_at")
     list_select_related = ("asset", "forwarder__household", "forwarder__donor")
     search_fields = (
         "transfer_hash__istartswith",
@@ -111,6 +141,31 @@ class DepositAdmin(ReadOnlyAdmin):
             return "Dismissed"
 
         return self._decide(request, object_id, title="Do not credit it", decide=decide)
+
+    @page_action("It was sent back", permission="decide")
+    def send_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask with which transfer; then take a gift to a missed campaign out of the books."""
+        deposit = row_of(self, request, object_id, may=self.has_decide_permission(request))
+        form = SentBackForm(request.POST or None)
+        if deposit.donation is None:
+            self.message_user(request, "Only a gift can be sent back.", messages.ERROR)
+        elif request.method == "POST" and form.is_valid() and isinstance(request.user, User):
+            reference = str(form.cleaned_data["reference"]).lower()
+            try:
+                crypto_returns.note(
+                    donation=deposit.donation,
+                    asset=quotes.booked_as(deposit.asset),
+                    units=deposit.units,
+                    reference=reference,
+                    made_by=request.user,
+                    at=timezone.now(),
+                )
+            except ReturnRefused as error:
+                form.add_error("reference", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            else:
+                self.log_change(request, deposit, f"Sent back with {reference}")
+                return self.back(request, row=deposit, said=f"Noted: {deposit.sender} has it.")
+        return self.ask(request, row=deposit, title="It was sent back", form=form)
 
     def _decide(
         self,

@@ -76,7 +76,8 @@ def entries_of_deposits_are_known(database: BaseDatabaseWrapper) -> Iterator[str
 
 @check(invariant=8, subject="ledger_account")
 def crypto_floats_are_deposits_less_conversions(database: BaseDatabaseWrapper) -> Iterator[str]:
-    """What a book has on chain of an asset is what was credited there, less what was sold."""
+    """What a book has on chain of an asset is what was credited there, less what was sold or sent
+    back."""
     return sentences(
         database,
         """
@@ -88,7 +89,13 @@ def crypto_floats_are_deposits_less_conversions(database: BaseDatabaseWrapper) -
             WHERE d.state IN ('credited', 'swept') GROUP BY 1, 2
         ), sold AS (
             SELECT b.id AS book_id, c.asset AS name, sum(c.sold_units) AS units
-            FROM accounts_cryptoconversion c JOIN accounts_book b ON b.site_id = c.site_id
+            FROM (
+                SELECT site_id, asset, sold_units FROM accounts_cryptoconversion
+                UNION ALL
+                SELECT g.site_id, r.asset, r.units
+                FROM accounts_cryptoreturn r JOIN accounts_donation g ON g.id = r.donation_id
+                WHERE r.units > 0
+            ) c JOIN accounts_book b ON b.site_id = c.site_id
             GROUP BY 1, 2
         ), held AS (
             SELECT book_id, name, -sum(amount) AS units FROM ledger_account
@@ -98,6 +105,40 @@ def crypto_floats_are_deposits_less_conversions(database: BaseDatabaseWrapper) -
                       coalesce(h.units, 0), name, coalesce(c.units, 0), coalesce(s.units, 0))
         FROM held h FULL JOIN came c USING (book_id, name) FULL JOIN sold s USING (book_id, name)
         WHERE coalesce(h.units, 0) <> coalesce(c.units, 0) - coalesce(s.units, 0)
+        """,
+    )
+
+
+@check(invariant=8, subject="accounts_cryptoreturn")
+def crypto_returns_have_their_entry(database: BaseDatabaseWrapper) -> Iterator[str]:
+    """What was sent back is noted by an entry that takes it off the donations, and the donation
+    counts no more; only what came for a campaign that failed is sent back."""
+    return sentences(
+        database,
+        """
+        SELECT format('gift %s was sent back with %s: %s wei, its entry %s moves %s, the donation '
+                      'counts for %s', g.uid, r.reference, r.amount_wei, r.entry_id,
+                      coalesce(s.given, 0), g.amount_wei)
+        FROM accounts_cryptoreturn r
+        JOIN accounts_donation g ON g.id = r.donation_id
+        LEFT JOIN accounts_book b ON b.site_id = g.site_id
+        LEFT JOIN journal_entry e ON e.book_id = b.id AND e.id = r.entry_id
+            AND e.kind = 'deposit_returned' AND e.key = concat_ws(':', e.kind, g.uid)
+        LEFT JOIN LATERAL (
+            SELECT -sum(o.amount) AS given
+            FROM posting o JOIN ledger_account a ON a.id = o.account_id AND a.kind = 'donations'
+            WHERE o.book_id = e.book_id AND o.entry_id = e.id
+        ) s ON true
+        WHERE e.id IS NULL OR coalesce(s.given, 0) <> r.amount_wei OR g.withdrawn_at IS NULL
+            OR NOT EXISTS (
+                SELECT 1 FROM accounts_campaign c WHERE c.site_id = g.site_id
+                    AND c.state = 'failed' AND g.donated_at >= c.opens_at
+                    AND g.donated_at < least(c.deadline_at, c.decided_at))
+        UNION ALL
+        SELECT format('entry %s of book %s (%s) is noted by no return', e.id, e.book_id, e.key)
+        FROM journal_entry e
+        LEFT JOIN accounts_cryptoreturn r ON r.entry_id = e.id
+        WHERE e.kind = 'deposit_returned' AND r.id IS NULL
         """,
     )
 
@@ -167,6 +208,7 @@ CHECKS = (
     deposits_have_their_entry,
     entries_of_deposits_are_known,
     crypto_floats_are_deposits_less_conversions,
+    crypto_returns_have_their_entry,
     swept_deposits_left_their_forwarder,
     forwarders_hold_what_was_not_swept,
 )
