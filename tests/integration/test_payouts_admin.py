@@ -143,9 +143,8 @@ class TestPayees:
     ) -> None:
         jua = payee(kisima)
         proposed(kisima, earned(kisima, jua))
-        ann.post(
-            path("payee", "change", jua), {"public_name": "Jua & Co", "phone": "+254700000666"}
-        )
+        changed = {"public_name": "Jua & Co", "language": "fr", "phone": "+254700000666"}
+        ann.post(path("payee", "change", jua), changed)
         jua.refresh_from_db()
         assert (jua.public_name, jua.phone) == ("Jua & Co", "+254711000009")
 
