@@ -219,6 +219,7 @@ CELERY_BEAT_SCHEDULE = {
     "handle stored events": {"task": "gateway.webhooks.tasks.sweep_events", "schedule": 10.0},
     "poll open attempts": {"task": "gateway.providers.tasks.poll_attempts", "schedule": 5.0},
     "poll open refunds": {"task": "gateway.providers.tasks.poll_refunds", "schedule": 10.0},
+    "poll monthly donations": {"task": "gateway.providers.tasks.poll_plans", "schedule": 30.0},
     "send and poll payouts": {"task": "gateway.providers.tasks.poll_payouts", "schedule": 10.0},
     "pay out on chain": {"task": "tokens.tasks.pay_out_on_chain", "schedule": 10.0},
     "pull rail statements": {"task": "gateway.providers.tasks.pull_payments", "schedule": 30.0},

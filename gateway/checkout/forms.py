@@ -23,6 +23,9 @@ _REACHES_SOMEBODY = re.compile(
 """An e-mail address, a web page, or six digits and more."""
 
 
+ONCE, MONTHLY = "once", "monthly"
+
+
 class _CardForm(forms.Form):
     """An amount in the currency of a rail."""
 
@@ -78,6 +81,13 @@ class DonationForm(_CardForm):
     rail = CurrencyField(
         label=_("Currency"), queryset=Rail.objects.none(), to_field_name="code", empty_label=None
     )
+    rhythm = forms.ChoiceField(
+        label=_("How often"),
+        choices=((ONCE, _("Once")), (MONTHLY, _("Every month, until I end it"))),
+        widget=forms.RadioSelect,
+        initial=ONCE,
+        required=False,
+    )
     public_name = forms.CharField(
         label=_("Show my name among the donors as"),
         max_length=60,
@@ -99,11 +109,14 @@ class DonationForm(_CardForm):
         help_text=_("For the receipt, and to see later what became of your gift."),
     )
 
-    field_order = ("amount", "rail", "public_name", "name", "email")
+    field_order = ("amount", "rail", "rhythm", "public_name", "name", "email")
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["rail"].queryset = rails.for_donations(site=site)  # type: ignore[attr-defined]
+        offered = rails.for_donations(site=site)
+        self.fields["rail"].queryset = offered  # type: ignore[attr-defined]
+        if not any(rails.gives_monthly(rail=rail) for rail in offered):
+            del self.fields["rhythm"]
 
     def clean_public_name(self) -> str:
         """What everybody sees leads nowhere, and reaches nobody."""
@@ -121,7 +134,28 @@ class DonationForm(_CardForm):
                 self.cleaned_data["amount_minor"] = self._amount_minor(rail=rail)
             except forms.ValidationError as error:
                 self.add_error("amount", error)
+        self.cleaned_data["is_monthly"] = self.cleaned_data.get("rhythm") == MONTHLY
+        if self.cleaned_data["is_monthly"]:
+            self._check_monthly(rail=rail)
         return self.cleaned_data
+
+    def _check_monthly(self, *, rail: Rail | None) -> None:
+        if rail is not None and not rails.gives_monthly(rail=rail):
+            self.add_error(
+                "rhythm",
+                forms.ValidationError(
+                    _("%(currency)s can't be given every month: choose another, or give once."),
+                    params={"currency": rail.currency},
+                ),
+            )
+        if not self.cleaned_data.get("email") and "email" not in self.errors:
+            self.add_error(
+                "email",
+                _(
+                    "To give every month, write your e-mail address: we tell you there when a "
+                    "month can't be paid, and it leads you to where you can end it."
+                ),
+            )
 
 
 class TopUpForm(_CardForm):

@@ -6,6 +6,7 @@ from django.urls import path, re_path
 from django.views.decorators.gzip import gzip_page
 
 from gateway.checkout.photos import photo
+from gateway.checkout.plans import EndGiftPlan, EndPlan
 from gateway.checkout.views import DonatePage, PayPage, TopUpPage
 
 app_name = "checkout"
@@ -18,4 +19,8 @@ urlpatterns = [
     ),
     path("top-up/", TopUpPage.as_view(), name="top_up"),
     path("pay/<str:token>/", PayPage.as_view(), name="pay"),
+    path("donor/plans/<uuid:uid>/end/", EndPlan.as_view(), name="end_plan"),
+    path(
+        "donor/gift/<str:token>/plans/<uuid:uid>/end/", EndGiftPlan.as_view(), name="end_gift_plan"
+    ),
 ]

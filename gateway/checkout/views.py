@@ -20,7 +20,7 @@ from django.utils.translation import get_language
 from django.views import View
 from kombu.exceptions import OperationalError
 
-from accounts import attempts, campaigns, pledges, rails
+from accounts import attempts, campaigns, giving_plans, pledges, rails
 from accounts.models import PaymentAttempt, Site
 from gateway.checkout import campaign_page
 from gateway.checkout.forms import DonationForm, TopUpForm
@@ -56,7 +56,8 @@ class DonatePage(View):
         if not form.is_valid():
             return self._page(request, site=site, form=form, at=at)
         told = form.cleaned_data
-        attempt = pledges.request(
+        request_gift = giving_plans.start if told["is_monthly"] else pledges.request
+        attempt = request_gift(
             site=site,
             rail=told["rail"],
             amount_minor=told["amount_minor"],
@@ -119,7 +120,8 @@ class PayPage(View):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         attempt = (
             PaymentAttempt.objects.filter(token=token)
-            .select_related("top_up__household", "top_up__site", "pledge__site", "pledge__campaign")
+            .select_related("top_up__household", "top_up__site", "pledge__site")
+            .select_related("pledge__campaign", "pledge__plan")
             .first()
         )
         if attempt is None or (attempt.top_up is not None and attempt.top_up.phone):
@@ -131,6 +133,7 @@ class PayPage(View):
             "attempt": attempt,
             "intent": attempt.intent,
             "is_donation": attempt.pledge is not None,
+            "is_monthly": attempt.pledge is not None and attempt.pledge.plan is not None,
             "is_waiting": attempt.state in WAITING,
             "is_open": is_open,
             # Who meant another campaign than there is by now goes on by a click only.
@@ -151,7 +154,9 @@ def _top_up_page(request: HttpRequest, *, form: Form) -> HttpResponse:
 
 def _pledged(nonce: str) -> PaymentAttempt | None:
     """The attempt that the same form started before: whoever sends it again goes on with that."""
-    return PaymentAttempt.objects.filter(pledge__idempotency_key=f"donate:{nonce}").last()
+    key = f"donate:{nonce}"
+    keys = (key, giving_plans.first_key(idempotency_key=key))
+    return PaymentAttempt.objects.filter(pledge__idempotency_key__in=keys).last()
 
 
 def _is_taken(site: Site, *, meant: str, at: datetime) -> bool:
