@@ -31,9 +31,11 @@ from gateway.celery import app
 from gateway.providers.daraja.provider import shared_client
 from gateway.providers.pawapay import keys
 from gateway.providers.pawapay.client import shared_client as pawapay_client
+from gateway.providers.stripe.client import shared_client as stripe_client
 from gateway.sms.tasks import deliver_notices
 from sandbox.app import create_sandbox
 from settlement.meters import registry
+from tests import mailbox
 from tests.village import Village
 
 TIMEOUT_SECONDS = 20
@@ -194,6 +196,7 @@ def outside(
         callback_delay_seconds=0.05,
     )
     url = sandbox.start()
+    mailbox.point_to(sandbox, settings=settings)
     settings.SANDBOX_URL = url
     settings.PUBLIC_URL = live_server.url
     settings.AFRICASTALKING_URL = f"{url}/africastalking"
@@ -201,6 +204,9 @@ def outside(
     settings.PAWAPAY_URL = f"{url}/pawapay"
     settings.PAWAPAY_API_TOKEN = "sandbox-key"
     settings.PAWAPAY_CALLBACKS_SIGNED = True
+    settings.STRIPE_URL = f"{url}/stripe"
+    settings.STRIPE_SECRET_KEY = "sk_test_sandbox"
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_sandbox"]
     settings.KOIOS_URL = f"{url}/koios"
     settings.PLANT_URL = f"{url}/plant"
     _forget_clients()
@@ -256,6 +262,7 @@ def _reload_urls() -> None:
 def _forget_clients() -> None:
     shared_client.cache_clear()
     pawapay_client.cache_clear()
+    stripe_client.cache_clear()
     # Each sandbox signs with a key of its own.
     cache.delete(keys.CACHE_KEY)
     registry._koios.cache_clear()
