@@ -28,6 +28,7 @@ from settlement.queries import GRANT, PoolFlow
 from tokens.models import Proposal, Round
 
 ROUNDS_SHOWN = 12
+POLL_SECONDS = 60
 _PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True)]
 _ROUND_STATES = {
     Round.State.DRAFT: _("proposals are collected"),
@@ -84,6 +85,7 @@ class GrantsPage(View):
             "open": next((row for row in listed if row.round.state == Round.State.OPEN), None),
             "ussd_code": settings.USSD_CODE,
             "sms_code": settings.SMS_SHORT_CODE,
+            "poll_seconds": POLL_SECONDS,
         }
         with timezone.override(ZoneInfo(site.time_zone)):
             return render(request, "dashboard/grants.html", words)

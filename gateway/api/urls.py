@@ -16,6 +16,7 @@ from gateway.api.views.epochs import (
     SiteEpochs,
 )
 from gateway.api.views.households import HouseholdCharges, HouseholdList, HouseholdView
+from gateway.api.views.money import SiteMoney
 from gateway.api.views.rounds import RoundBallots, SiteRound, SiteRounds
 from gateway.api.views.sites import (
     SiteList,
@@ -36,6 +37,7 @@ urlpatterns = [
     path("v1/sites/<slug:slug>/prices/", SitePrices.as_view(), name="prices"),
     path("v1/sites/<slug:slug>/readings/", SiteReadings.as_view(), name="readings"),
     path("v1/sites/<slug:slug>/plant/", SitePlant.as_view(), name="plant"),
+    path("v1/sites/<slug:slug>/money/", SiteMoney.as_view(), name="money"),
     path("v1/sites/<slug:slug>/payouts/", SitePayouts.as_view(), name="payouts"),
     path("v1/sites/<slug:slug>/rounds/", SiteRounds.as_view(), name="rounds"),
     path("v1/sites/<slug:slug>/rounds/<int:number>/", SiteRound.as_view(), name="round"),

@@ -22,11 +22,13 @@
     const main = document.getElementById("main");
     if (main.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
     const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
+    const scrolled = [...main.querySelectorAll(".wide")].map((wide) => wide.scrollLeft);
     const focused = document.activeElement?.closest("#main details")?.id;
     const told = new DOMParser().parseFromString(text, "text/html").getElementById("main");
     main.innerHTML = told.innerHTML;
     go(told);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [place, wide] of main.querySelectorAll(".wide").entries()) wide.scrollLeft = scrolled[place] ?? 0;
     if (focused) document.querySelector(`#${focused} summary`)?.focus({ preventScroll: true });
   };
 
