@@ -22,7 +22,7 @@ from dashboard.series import Plant, PlantSum, Span, Stretch
 T = TypeVar("T")
 Column = tuple[str, Sequence[str]]
 UNKNOWN = "–"
-_MOST_MARKS = 6
+_MOST_MARKS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -82,6 +82,11 @@ def fetched_at(*, site: Site) -> datetime | None:
     return WeatherFetch.objects.filter(site=site).values_list("last_success_at", flat=True).first()
 
 
+def version(asked_at: datetime | None) -> int:
+    """Return what stands in a key for when the weather service last answered."""
+    return 0 if asked_at is None else int(asked_at.timestamp())
+
+
 def weather(*, site: Site, span: Span, at: datetime) -> Weather:
     """Return the span up to `at`; remembered until plant or weather tell more."""
     zone = ZoneInfo(site.time_zone)
@@ -90,7 +95,7 @@ def weather(*, site: Site, span: Span, at: datetime) -> Weather:
     told = site.telemetry.order_by("-id").values_list("pk", flat=True).first()
     begin = int(marks[0].starts_at.timestamp())
     return remember(
-        key=f"weather:{site.uid}:{span.value}:{begin}:{told}:{asked_at}",
+        key=f"weather:{site.uid}:{span.value}:{begin}:{told}:{version(asked_at)}",
         compute=lambda: _weather(site=site, span=span, marks=marks, asked_at=asked_at, at=at),
         seconds=KEPT_SECONDS,
     )

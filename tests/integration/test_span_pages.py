@@ -238,3 +238,28 @@ def test_late_readings_change_what_is_remembered(kisima: LivingVillage) -> None:
     assert before.total is not None
     assert after.total is not None
     assert after.total.energy == before.total.energy + 42
+
+
+def test_telemetry_that_comes_late_changes_what_is_remembered(weeks: LivingVillage) -> None:
+    at = timezone.now()
+    gap = SlotTelemetry.objects.order_by("starts_at")[200]
+    values = {
+        field.attname: getattr(gap, field.attname)
+        for field in SlotTelemetry._meta.fields
+        if field.attname != "id"
+    }
+    gap.delete()
+    before = plant(site=weeks.site, span=Span.WEEK, at=at)
+    SlotTelemetry.objects.create(**{**values, "production_milliwatt_hours": 5_000_000})
+    after = plant(site=weeks.site, span=Span.WEEK, at=at)
+
+    assert before.total is not None
+    assert after.total is not None
+    assert after.total.production == before.total.production + 5_000_000
+
+
+def test_the_mean_of_means_is_the_mean_of_slots(weeks: LivingVillage) -> None:
+    told = plant(site=weeks.site, span=Span.YEAR, at=timezone.now())
+    charges = list(SlotTelemetry.objects.values_list("state_of_charge_basis_points", flat=True))
+    assert told.total is not None
+    assert told.total.charge_mean == Fraction(sum(charges), len(charges))
