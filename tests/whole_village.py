@@ -6,29 +6,36 @@ it finds.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.test import Client
 from django.utils import timezone
+from PIL import Image
 
+from accounts import campaign_photos
 from accounts.models import (
+    Campaign,
     Donor,
     DonorContact,
     Household,
     HouseholdName,
+    HouseholdPlace,
+    Milestone,
     Operator,
     PaymentAttempt,
     Site,
 )
 from settlement import payouts, service_tokens
-from settlement.models import Payee, ServiceToken
+from settlement.models import Payee, ServiceToken, WeatherHour
 from tests.integration.test_ballots import link
 from tests.paybacks import donate, quote
 from tests.paying_out import person
 from tests.signing import AMINA
-from tests.voting_village import HOUSEHOLDS, VotingVillage
+from tests.voting_village import DAI, HOUSEHOLDS, VotingVillage
 from tokens import wallets
-from tokens.models import Epoch, Leaf, Round, Verification
+from tokens.models import Epoch, Leaf, Round, ShareCard, Verification
 from tokens.voting import rounds
 
 CENT = 10**16
@@ -54,11 +61,15 @@ class WholeVillage:
         made = cls(voting=VotingVillage.found(at=hour - timedelta(hours=3)))
         Operator.objects.update(crypto_licence="Licence 1 of the tests")
         made._name_households()
+        made._place_households()
+        made._campaign()
         made._give()
         made._use_power()
         made._vote()
         made._pay_out()
         made._close_epoch()
+        made._tell_weather()
+        made._share()
         made._note_secrets()
         return made
 
@@ -81,6 +92,8 @@ class WholeVillage:
         return [
             "/nowhere/",
             "/donate/kisima/crypto/",
+            "/donor/link/",
+            *(f"/donor/card/{card.key}/" for card in ShareCard.objects.all()),
             *(f"/pay/{attempt.token}/" for attempt in PaymentAttempt.objects.all()),
             *(f"/donor/gift/{attempt.token}/" for attempt in PaymentAttempt.objects.all()),
             *self._proofs(),
@@ -99,6 +112,63 @@ class WholeVillage:
             HouseholdName.objects.create(household=home, name=f"{given} {SURNAME}")
             self.voting.life.village.pay(home.code, amount_minor=50_000, at=self.at)
 
+    def _place_households(self) -> None:
+        """All live near one another, at places like no other number."""
+        for number, home in enumerate(self.households()):
+            HouseholdPlace.objects.create(
+                household=home,
+                site=self.site,
+                easting_metres=31_417 + 3 * number,
+                northing_metres=-27_181 - 2 * number,
+            )
+
+    def _campaign(self) -> None:
+        """Open, with a step that was photographed."""
+        campaign = Campaign.objects.create(
+            site=self.site,
+            title="A container for Kisima",
+            title_fr="Un conteneur pour Kisima",
+            story="It gives **light** to [the school](https://school.example).",
+            goal_wei=500 * DAI,
+            opens_at=self.at,
+            deadline_at=self.at + timedelta(days=90),
+            state=Campaign.State.OPEN,
+            created_at=self.at,
+        )
+        picture = io.BytesIO()
+        Image.new("RGB", (640, 480), "orange").save(picture, "PNG")
+        photo = campaign_photos.made_small(data=picture.getvalue())
+        Milestone.objects.create(
+            campaign=campaign,
+            kind=Milestone.Kind.ORDERED,
+            note="Ordered from the works",
+            reached_on=self.at.date(),
+            photo=photo.jpeg,
+            photo_hash=photo.hash,
+            photo_words="The container on a lorry",
+        )
+
+    def _tell_weather(self) -> None:
+        """Hours that were and hours to come."""
+        for number in range(-12, 24):
+            starts_at = self.at.replace(minute=0) + timedelta(hours=number)
+            WeatherHour.objects.create(
+                site=self.site,
+                kind=WeatherHour.Kind.RECENT if number < 0 else WeatherHour.Kind.FORECAST,
+                starts_at=starts_at,
+                temperature_tenths_celsius=245,
+                cloud_cover_percent=30,
+                irradiance_watts_per_square_metre=400,
+                fetched_at=self.at,
+            )
+
+    def _share(self) -> None:
+        """A donor makes a card for everybody."""
+        token = PaymentAttempt.objects.get(pledge__public_name=PUBLIC_NAME).token
+        answer = Client().post(f"/donor/gift/{token}/cards/", {"site": self.site.slug})
+        assert answer["Location"].endswith("#cards")
+        assert "refused" not in answer["Location"]
+
     def _give(self) -> None:
         """Two by card, one by somebody who is to be named; two that vested, one with a wallet."""
         village, at = self.voting.life.village, self.at
@@ -110,6 +180,7 @@ class WholeVillage:
             assert pledge is not None
             pledge.public_name = public_name
             pledge.save(update_fields=["public_name"])
+            pledge.attempts.update(state=PaymentAttempt.State.SUCCEEDED)
             DonorContact.objects.create(donor=pledge.donor, name=name, email=address)
         holder, _ = self.voting.donor(), self.voting.donor()
         link(holder, AMINA.address, at)
@@ -174,6 +245,8 @@ class WholeVillage:
                 f"phone of {home}": phone[1:],
                 f"local phone of {home}": f"0{phone[4:]}",
                 f"uid of {home}": str(home.uid),
+                f"easting of {home}": str(home.place.easting_metres),
+                f"northing of {home}": str(abs(home.place.northing_metres)),
             }
         self.secrets |= {f"name {name}": name for name in (*GIVEN_NAMES, SURNAME)}
         for name in DONOR_NAMES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +12,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.crawl import crawl, name_of, names
-from tests.whole_village import WholeVillage
-from tokens.models import Leaf
+from tests.whole_village import PUBLIC_NAME, WholeVillage
+from tokens.models import Leaf, ShareCard
 
 pytestmark = pytest.mark.django_db
 
@@ -29,19 +30,38 @@ CLOSED = {
 
 BY_SECRET = {
     "checkout:pay",
+    "donors:link",
+    "donors:news",
     "deposits:deposit",
     "fiscal:receipt",
     "wallet:gift",
+    "wallet:gift_csv",
+    "wallet:csv",
     "wallet:first_wallet",
     "wallet:next_wallet",
     "wallet:household_wallet",
 }
-"""These open to whoever holds a link that nobody else was told."""
+"""These open to whoever holds a link that nobody else was told, or logged in by one."""
 
-ONLY_POST = {"wallet:leave", "wallet:claim", "voting:sign"}
+ONLY_POST = {
+    "donors:ask",
+    "wallet:leave",
+    "wallet:claim",
+    "wallet:cards",
+    "wallet:gift_cards",
+    "voting:sign",
+}
 
 
-BEGIN = ("/", "/donate/kisima/crypto/", "/healthz", "/readyz", "/metrics", "/nowhere/")
+BEGIN = (
+    "/",
+    "/donate/kisima/crypto/",
+    "/donor/link/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/nowhere/",
+)
 """Where a stranger begins; crypto money is linked only where its chain is ready."""
 
 NOT_THERE = ("/nowhere/", "/readyz")
@@ -81,7 +101,8 @@ def api_paths(whole: WholeVillage) -> list[str]:
 def everything(whole: WholeVillage) -> Iterator[dict[str, HttpResponse]]:
     """What a stranger can reach, in English and in French."""
     proofs = [f"/proof/{leaf.key}/" for leaf in Leaf.objects.filter(kind=Leaf.Kind.DONATION)]
-    begin = [*BEGIN, *proofs, *api_paths(whole)]
+    cards = [f"/donor/card/{card.key}/" for card in ShareCard.objects.all()]
+    begin = [*BEGIN, *proofs, *cards, *api_paths(whole)]
     found = {}
     for language in ("en", "fr"):
         client = Client(headers={"Accept-Language": language})
@@ -90,17 +111,30 @@ def everything(whole: WholeVillage) -> Iterator[dict[str, HttpResponse]]:
     return found
 
 
+def private_things(whole: WholeVillage, told: str) -> list[str]:
+    """What of the village's secrets stands in a text; a number only where it stands alone."""
+    text = told.casefold()
+    return [
+        what
+        for what, secret in whole.secrets.items()
+        if secret.casefold() in text
+        and (not secret.isdigit() or re.search(rf"(?<![0-9a-f]){secret}(?![0-9a-f])", text))
+    ]
+
+
+def test_the_search_finds_what_it_looks_for(whole: WholeVillage) -> None:
+    for what, secret in whole.secrets.items():
+        assert what in private_things(whole, f"<p>{secret.upper()}</p>")
+    assert private_things(whole, "<p>Kisima used 12.5 kWh</p>") == []
+
+
 def test_a_stranger_reads_no_phone_name_address_or_secret(
     whole: WholeVillage, everything: dict[str, HttpResponse]
 ) -> None:
     leaks = []
     for path, response in everything.items():
-        told = f"{response.headers}\n{response.getvalue().decode(errors='replace')}".casefold()
-        leaks += [
-            f"{what} on {path}"
-            for what, secret in whole.secrets.items()
-            if secret.casefold() in told
-        ]
+        told = f"{response.headers}\n{response.getvalue().decode(errors='replace')}"
+        leaks += [f"{what} on {path}" for what in private_things(whole, told)]
     assert leaks == []
     assert len(whole.secrets) > 40
 
@@ -121,3 +155,8 @@ def test_no_link_leads_nowhere(everything: dict[str, HttpResponse]) -> None:
         if response.status_code not in (200, 301, 302) and not path.endswith(NOT_THERE)
     }
     assert lost == {}
+
+
+def test_what_a_donor_wants_shown_is_shown(everything: dict[str, HttpResponse]) -> None:
+    shown = [path for path, page in everything.items() if PUBLIC_NAME.encode() in page.getvalue()]
+    assert shown
