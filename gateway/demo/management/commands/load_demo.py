@@ -9,7 +9,18 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from gateway.demo import agents, cards, chain, crypto, history, payees, places, villages, votes
+from gateway.demo import (
+    agents,
+    campaigns,
+    cards,
+    chain,
+    crypto,
+    history,
+    payees,
+    places,
+    villages,
+    votes,
+)
 from gateway.demo.kisima import KISIMA
 from gateway.demo.lofe import LOFE
 
@@ -42,6 +53,7 @@ class Command(BaseCommand):
             made.append((village, site))
         sites = [site for _, site in made]
         cards.accept(sites=sites)
+        campaigns.collect(sites=sites)
         agents.employ(sites=sites, at=at, pepper=settings.PIN_PEPPER)
         payees.appoint(sites=sites, at=at)
         places.lay_out(villages=made)
