@@ -15,6 +15,7 @@ from accounts.audit import (
     ledger,
     paybacks,
     payments,
+    plans,
     rates,
     treasury,
 )
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *rates.CHECKS,
     *donors.CHECKS,
     *campaigns.CHECKS,
+    *plans.CHECKS,
     *fiscal.CHECKS,
     *floats.CHECKS,
     *treasury.CHECKS,

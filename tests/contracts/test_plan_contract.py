@@ -376,7 +376,7 @@ class TestMoneyBack:
             amount_minor=second.amount_minor,
             reason="asked for",
             idempotency_key="back",
-            by=User.objects.create_user("clerk"),
+            requested_by=User.objects.create_user("clerk"),
             at=rig.clock(),
         )
         refunding.submit(refund_id=refund.pk, at=rig.clock())

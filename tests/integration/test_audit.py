@@ -35,6 +35,7 @@ from tests.integration.payout_corruptions import (
     PAYOUT_CORRUPTIONS,
     pay_out,
 )
+from tests.integration.plan_corruptions import PLAN_CORRUPTIONS, give_monthly
 from tests.integration.treasury_corruptions import TREASURY_CORRUPTIONS
 from tests.worked_village import WorkedVillage, work
 from tokens.management.commands.audit import CHECKS
@@ -367,6 +368,7 @@ CORRUPTIONS: list[tuple[str, str]] = [
 
 CORRUPTIONS += AGENT_CORRUPTIONS + FISCAL_CORRUPTIONS + PAYBACK_CORRUPTIONS
 CORRUPTIONS += TREASURY_CORRUPTIONS + PAYOUT_CORRUPTIONS + CAMPAIGN_CORRUPTIONS
+CORRUPTIONS += PLAN_CORRUPTIONS
 
 # What the database itself would refuse: taken away first, inside the transaction that is undone.
 GUARDED = (
@@ -393,6 +395,7 @@ def lived(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         _change_rate(worked, at=datetime(2026, 3, 5, 9, 0, tzinfo=UTC))
         pay_out(worked.village, at=datetime(2026, 3, 5, 10, 0, tzinfo=UTC))
         collect(worked.village, at=datetime(2026, 3, 5, 11, 0, tzinfo=UTC))
+        give_monthly(worked.village, at=datetime(2026, 3, 5, 12, 0, tzinfo=UTC))
         yield worked
         connection.ops.execute_sql_flush([])
         connections["owner"].close()
