@@ -10,11 +10,13 @@ import io
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
 from accounts import campaign_photos
+from accounts import links as log_ins
 from accounts.models import (
     Campaign,
     Donor,
@@ -27,6 +29,7 @@ from accounts.models import (
     PaymentAttempt,
     Site,
 )
+from gateway.donors import news
 from settlement import payouts, service_tokens
 from settlement.models import Payee, ServiceToken, WeatherHour
 from tests.integration.test_ballots import link
@@ -97,7 +100,15 @@ class WholeVillage:
             *(f"/pay/{attempt.token}/" for attempt in PaymentAttempt.objects.all()),
             *(f"/donor/gift/{attempt.token}/" for attempt in PaymentAttempt.objects.all()),
             *self._proofs(),
+            *self._by_mail(),
         ]
+
+    def _by_mail(self) -> list[str]:
+        """What letters lead to."""
+        donor = Donor.objects.filter(contact__email=DONOR_ADDRESSES[0]).get()
+        token = log_ins.issue(donor=donor, email=DONOR_ADDRESSES[0], at=timezone.now())
+        unwanted = news.url_of(donor=donor).removeprefix(settings.PUBLIC_URL)
+        return [f"/donor/link/{token}/", unwanted]
 
     def _proofs(self) -> list[str]:
         """A donation's proof is public; a household's needs its code."""
