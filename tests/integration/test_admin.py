@@ -158,7 +158,9 @@ def _staff(operator: Operator, *rights: str) -> Client:
     return client
 
 
-NOT_LIVED = {"ratequote", "alarm", "treasuryconversion", "cryptoconversion", "bankfile"}
+NOT_LIVED = {
+    *("ratequote", "alarm", "treasuryconversion", "cryptoconversion", "bankfile", "givingplan"),
+}
 """What the worked village has none of; tests of their own open their pages."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import requests
 
@@ -132,7 +133,7 @@ class StripeRig(Rig):
 
     def begin_unknown(self) -> str:
         """Somebody else's subscription in the same account, its first month paid; its name."""
-        price = {
+        price: Any = {
             "currency": self.currency.lower(),
             "unit_amount": self.amount_minor,
             "product_data": {"name": "Somebody's"},
@@ -142,7 +143,7 @@ class StripeRig(Rig):
         session = sessions.create(
             {
                 "mode": "subscription",
-                "line_items": [{"price_data": price, "quantity": 1}],  # type: ignore[typeddict-item]
+                "line_items": [{"price_data": price, "quantity": 1}],
                 "success_url": "https://example.org/",
             }
         )
