@@ -21,9 +21,9 @@ _MOST_DECIMALS = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One line: its colour (a class of dashboard/pages.css), its dashes, its name and path."""
+    """One line: its key (a class of wallet/donor.css, for its colour), dashes, name and path."""
 
-    colour: str
+    key: str
     dashes: str
     name: str
     path: str
@@ -60,19 +60,19 @@ def chart(*, points: Sequence[Point], site: Site) -> TokenChart:
     ticks = charts.steps(_values(points, lambda point: point.earned_wei)).ticks
     top = ticks[-1].value
     told: list[tuple[str, str, str, Callable[[Point], int]]] = [
-        ("production", "", _("Earned"), lambda point: point.earned_wei),
-        ("consumption", "8 4", _("Vested, on chain"), lambda point: point.vested_wei),
-        ("battery", "2 4", _("Claimed"), lambda point: point.claimed_wei),
+        ("earned", "", _("Earned"), lambda point: point.earned_wei),
+        ("vested", "8 4", _("Vested, on chain"), lambda point: point.vested_wei),
+        ("claimed", "2 4", _("Claimed"), lambda point: point.claimed_wei),
     ]
     return TokenChart(
         lines=[
             Line(
-                colour=colour,
+                key=key,
                 dashes=dashes,
                 name=name,
                 path=charts.line(_values(points, of), top=top).path,
             )
-            for colour, dashes, name, of in told
+            for key, dashes, name, of in told
         ],
         y_labels=[(tick.position, _mark(tick.value)) for tick in ticks],
         x_labels=_x_labels(points),
@@ -85,11 +85,13 @@ def _values(points: Sequence[Point], of: Callable[[Point], int]) -> list[Fractio
 
 
 def _x_labels(points: Sequence[Point]) -> list[tuple[str, str]]:
-    """Where the first, the middle and the last point lie, and of when they are."""
+    """Where the first, the middle and the last point lie, and their days, or times of one day."""
     count = len(points)
+    is_one_day = points[0].at.astimezone(UTC).date() == points[-1].at.astimezone(UTC).date()
+    form = "H:i" if is_one_day else "j M"
     marked = sorted({0, (count - 1) // 2, count - 1})
     return [
-        (charts.x_of(share=Fraction(2 * place + 1, 2 * count)), _day(points[place], "j M"))
+        (charts.x_of(share=Fraction(2 * place + 1, 2 * count)), _day(points[place], form))
         for place in marked
     ]
 
