@@ -12,7 +12,7 @@ from benches import ground, page
 from benches.outcome import Outcome
 from benches.village_record import DataMissing
 
-NAMES = ("villages", "settle", "ussd", "hooks", "chain")
+NAMES = ("villages", "settle", "ussd", "hooks", "chain", "dashboard")
 """The villages come first: they audit the whole database, and others store what was never settled
 to have something in it."""
 

@@ -29,6 +29,11 @@ CEILINGS: dict[str, dict[str, float]] = {
         "tree_build_seconds_1000000_households": 15,
         "tree_build_peak_mb_1000000_households": 700,
     },
+    "dashboard": {
+        f"{page}_page_{figure}": ceiling
+        for page in ("now", "battery", "production", "consumption")
+        for figure, ceiling in (("warm_ms", 300), ("gzipped_bytes", 100_000))
+    },
 }
 """Largest figure that is good enough."""
 

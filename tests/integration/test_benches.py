@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benches import chain, load, outcome, page
+from benches import chain, dashboard, load, outcome, page
 from benches.load import BadAnswer
 from benches.outcome import Outcome
 from benches.requests import RAILS
@@ -27,6 +27,7 @@ RATIOS = {
         "vs_batch_mint_100_households",
         "vs_keccak_tree",
     },
+    "dashboard": {"vs_empty_cache"},
 }
 FIGURES = {
     "settle": {
@@ -60,6 +61,11 @@ FIGURES = {
         *(f"gas_of_first_claim_depth_{depth}" for depth in (5, 10)),
         *(f"gas_per_node_{name}" for name in ("sha256", "keccak")),
         *(f"tree_us_per_leaf_{name}" for name in ("sha256", "keccak")),
+    },
+    "dashboard": {
+        f"{page}_page_{figure}"
+        for page in dashboard.PAGES
+        for figure in ("cold_ms", "warm_ms", "gzipped_bytes")
     },
 }
 # Named after their size, which a small run does not have.
