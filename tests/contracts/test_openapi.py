@@ -23,7 +23,7 @@ from tests.living_village import live
 pytestmark = pytest.mark.django_db
 
 EXAMPLES = 6
-OPERATIONS = 22
+OPERATIONS = 23
 KNOWN = {"code": "KIS0001", "slug": "kisima", "number": 1}
 
 
