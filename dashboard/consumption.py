@@ -90,19 +90,22 @@ def _consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
 
 
 def _hours(*, site: Site, marks: Sequence[Stretch]) -> list[tuple[datetime, int, int]]:
-    """Charged energy and households by local hour: households first, so that each counts once."""
+    """Charged energy and households by local hour, of slots in which enough households reported:
+    slots of fewer are withheld everywhere else, and must not be what is left of an hour."""
     return _select(
         """
-        SELECT used.bucket, sum(used.energy)::bigint, count(*)
+        SELECT date_trunc('hour', slot.starts_at, %s) AS bucket, sum(slot.energy)::bigint,
+            max(slot.households)
         FROM (
-            SELECT date_trunc('hour', starts_at, %s) AS bucket, household_id,
-                sum(energy_milliwatt_hours) AS energy
+            SELECT starts_at, sum(energy_milliwatt_hours) AS energy,
+                count(DISTINCT household_id) AS households
             FROM charge WHERE site_id = %s AND starts_at >= %s AND starts_at < %s
-            GROUP BY bucket, household_id
-        ) AS used
-        GROUP BY used.bucket ORDER BY used.bucket
+            GROUP BY starts_at
+        ) AS slot
+        WHERE slot.households >= %s
+        GROUP BY bucket ORDER BY bucket
         """,
-        [site.time_zone, site.pk, marks[0].starts_at, marks[-1].ends_at],
+        [site.time_zone, site.pk, marks[0].starts_at, marks[-1].ends_at, FEWEST_METERS],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -165,13 +166,12 @@ def _gather(
             charge=Avg("state_of_charge_basis_points"),
         )
     }
-    used = {
-        row["bucket"]: int(row["energy"]) if row["meters"] >= FEWEST_METERS else None
-        for row in household_readings(**span)
+    used = _used(
+        household_readings(**span)
         .annotate(bucket=bucket)
-        .values("bucket")
-        .annotate(energy=Sum("energy_milliwatt_hours"), meters=Count("meter", distinct=True))
-    }
+        .values("bucket", "starts_at")
+        .annotate(energy=Sum("energy_milliwatt_hours"), meters=Count("pk"))
+    )
     instants = [
         starts_at + timedelta(seconds=second)
         for second in range(0, int(SPAN.total_seconds()), seconds)
@@ -196,6 +196,16 @@ def _gather(
         read_until=None if reading is None else reading.ends_at,
         plant_until=None if telemetry is None else telemetry.ends_at,
     )
+
+
+def _used(slots: Iterable[Mapping[str, Any]]) -> dict[datetime, int]:
+    """What households used in each bucket, over the slots in which enough meters reported: slots of
+    fewer are withheld by the API, and must not be what is left of a bucket."""
+    found: dict[datetime, int] = {}
+    for slot in slots:
+        if slot["meters"] >= FEWEST_METERS:
+            found[slot["bucket"]] = found.get(slot["bucket"], 0) + int(slot["energy"])
+    return found
 
 
 def _prices(*, site: Site, instants: list[datetime], ends_at: datetime) -> list[int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 
 from accounts.models import Household
 from dashboard.consumption import consumption
+from dashboard.day import Bucket, last_day
 from dashboard.series import Span, plant
 from dashboard.span_pages import round_trip, solar_share
 from settlement import settle
@@ -263,3 +264,33 @@ def test_the_mean_of_means_is_the_mean_of_slots(weeks: LivingVillage) -> None:
     charges = list(SlotTelemetry.objects.values_list("state_of_charge_basis_points", flat=True))
     assert told.total is not None
     assert told.total.charge_mean == Fraction(sum(charges), len(charges))
+
+
+def test_a_slot_of_few_meters_is_not_what_is_left_of_its_hour(kisima: LivingVillage) -> None:
+    """Four meters report a slot of an hour that six told of in its other slots."""
+    at = timezone.now()
+    hour = kisima.at.replace(minute=0) - timedelta(hours=5)
+    for slot, meters in enumerate((6, 6, 4, 6)):
+        for number in range(1, meters + 1):
+            kisima.village.read(
+                f"SM{number:04d}",
+                starts_at=hour + timedelta(minutes=15 * slot),
+                energy_milliwatt_hours=1_000,
+                at=kisima.at,
+            )
+    settle.run_all(site_id=kisima.site.pk, at=kisima.at)
+
+    use = consumption(site=kisima.site, span=Span.DAY, at=at)
+    (told,) = [
+        used for each, used in zip(use.stretches, use.used, strict=True) if each.starts_at == hour
+    ]
+    assert told is not None
+    assert (told.energy, told.mean) == (18_000, Fraction(3_000))
+    shown = sum(bucket.consumption_milliwatt_hours or 0 for bucket in _day_of(kisima, hour))
+    assert shown == 18_000
+
+
+def _day_of(life: LivingVillage, hour: datetime) -> list[Bucket]:
+    """The hour's buckets on the site's page."""
+    day = last_day(site=life.site, at=timezone.now())
+    return [each for each in day.buckets if hour <= each.starts_at < hour + timedelta(hours=1)]
