@@ -81,12 +81,6 @@ def goal_wei(*, site: Site) -> int:
     return site.funding_goal_wei if found is None else found
 
 
-def ended_at(*, campaign: Campaign) -> datetime | None:
-    """Return from when on nothing new belongs to it: its deadline, or when it was decided."""
-    known = [each for each in (campaign.deadline_at, campaign.decided_at) if each is not None]
-    return min(known, default=None)
-
-
 def donations(*, campaign: Campaign) -> QuerySet[Donation]:
     """Return the donations that belong to a campaign, those that count for nothing any more too."""
     if campaign.state == State.DRAFT:
@@ -143,7 +137,7 @@ def start(*, campaign: Campaign, at: datetime) -> Campaign:
         other = Campaign.objects.filter(site=stored.site, state=State.OPEN).first()
         if other is not None:
             raise CampaignRefused(f"{other} is open: close it first, a site has one at a time")
-        stored.state, stored.opens_at = State.OPEN, at
+        stored.state, stored.opens_at = State.OPEN, _after_others(stored, at=at)
         stored.save(update_fields=["state", "opens_at"])
         return stored
 
@@ -230,8 +224,11 @@ def failed_campaign_of(*, donation: Donation) -> Campaign | None:
 def _on_chain(campaign: Campaign) -> Q:
     """What is no rail's, and was seen while the campaign was open."""
     came = Q(payment__isnull=True, site=campaign.site_id, donated_at__gte=campaign.opens_at)
-    until = ended_at(campaign=campaign)
-    return came if until is None else came & Q(donated_at__lt=until)
+    if campaign.deadline_at is not None:
+        came &= Q(donated_at__lt=campaign.deadline_at)
+    if campaign.decided_at is not None:
+        came &= Q(donated_at__lte=campaign.decided_at)
+    return came
 
 
 def _counting(campaign: Campaign) -> QuerySet[Donation]:
@@ -256,6 +253,13 @@ def _locked(campaign: Campaign) -> Campaign:
     ledger.lock(book_id=campaign.site.book.pk)
     rows = Campaign.objects.select_for_update(no_key=True, of=("self",))
     return rows.select_related("site__book").get(pk=campaign.pk)
+
+
+def _after_others(campaign: Campaign, *, at: datetime) -> datetime:
+    """When it opens: after the site's others ended, so that no transfer belongs to two."""
+    ends = Campaign.objects.filter(site=campaign.site, decided_at__isnull=False)
+    last = ends.order_by("-decided_at").values_list("decided_at", flat=True).first()
+    return at if last is None else max(at, last + timedelta(microseconds=1))
 
 
 def _decide(campaign: Campaign, *, at: datetime) -> bool:

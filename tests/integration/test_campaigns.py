@@ -115,11 +115,13 @@ class TestCounting:
         self, village: Village, now: datetime
     ) -> None:
         first = opened(village.site, at=now, deadline_at=None)
-        campaigns.close(campaign=first, at=now + HOUR)
-        second = opened(village.site, at=now + HOUR)
-        on_chain(village.site, wei=DAI, at=now + HOUR)
-        first.refresh_from_db()
-        assert (raised(first, at=now + HOUR), raised(second, at=now + HOUR)) == (0, DAI)
+        ended = now + HOUR
+        on_chain(village.site, wei=DAI, at=ended)
+        first = campaigns.close(campaign=first, at=ended)
+        second = opened(village.site, at=ended)
+        on_chain(village.site, wei=2 * DAI, at=ended + HOUR)
+        assert first.decided_wei == raised(first, at=ended + HOUR) == DAI
+        assert raised(second, at=ended + HOUR) == 2 * DAI
 
     def test_what_was_taken_back_counts_no_more_and_a_won_dispute_counts_again(
         self, village: Village, now: datetime

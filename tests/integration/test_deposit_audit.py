@@ -7,11 +7,16 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connection, connections, transaction
+from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, campaigns, crypto_returns
+from accounts.models import User
+from tests.campaigning import opened
 from tests.deposit_chain import USDC_UNITS, WEI, DepositChain
 from tests.integration.deposit_fixtures import chain_node, chained, deployed, here
+from tokens import quotes
 from tokens.audit import deposits as checks
+from tokens.models import Deposit
 
 __all__ = ["chain_node", "chained", "deployed", "here"]
 
@@ -39,6 +44,11 @@ CORRUPTIONS = [
         "crypto_floats_are_deposits_less_conversions",
         "UPDATE ledger_account SET amount = amount - 1 WHERE kind = 'crypto_float'",
     ),
+    (
+        "crypto_returns_have_their_entry",
+        "UPDATE accounts_cryptoreturn SET amount_wei = amount_wei + 1",
+    ),
+    ("crypto_returns_have_their_entry", "DELETE FROM accounts_cryptoreturn"),
     (
         "swept_deposits_left_their_forwarder",
         "UPDATE tokens_deposit SET state = 'swept' WHERE state = 'credited'",
@@ -72,7 +82,8 @@ def found() -> set[str]:
 
 @pytest.fixture
 def lived(here: DepositChain) -> DepositChain:
-    """Everything there is: swept, credited, given, and in review."""
+    """Everything there is: swept, credited, given, given back, and in review."""
+    campaign = opened(here.site, at=timezone.now())
     here.pay(here.forwarder(), 5 * WEI)
     here.settle()
     here.sweep()
@@ -82,7 +93,21 @@ def lived(here: DepositChain) -> DepositChain:
     here.pay_native(here.donors_forwarder(), WEI)
     here.settle()
     here.settle()
+    campaigns.close(campaign=campaign, at=timezone.now())
+    _send_back(Deposit.objects.get(units=7 * WEI))
     return here
+
+
+def _send_back(deposit: Deposit) -> None:
+    assert deposit.donation is not None
+    crypto_returns.note(
+        donation=deposit.donation,
+        asset=quotes.booked_as(deposit.asset),
+        units=deposit.units,
+        reference="0x" + "ab" * 32,
+        made_by=User.objects.create_user("clerk"),
+        at=timezone.now(),
+    )
 
 
 def test_the_audit_holds_on_what_has_lived(lived: DepositChain) -> None:

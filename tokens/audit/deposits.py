@@ -133,7 +133,7 @@ def crypto_returns_have_their_entry(database: BaseDatabaseWrapper) -> Iterator[s
             OR NOT EXISTS (
                 SELECT 1 FROM accounts_campaign c WHERE c.site_id = g.site_id
                     AND c.state = 'failed' AND g.donated_at >= c.opens_at
-                    AND g.donated_at < least(c.deadline_at, c.decided_at))
+                    AND g.donated_at < c.deadline_at AND g.donated_at <= c.decided_at)
         UNION ALL
         SELECT format('entry %s of book %s (%s) is noted by no return', e.id, e.book_id, e.key)
         FROM journal_entry e
