@@ -26,7 +26,7 @@ from django.views.decorators.http import conditional_page
 
 import tokens.queries
 from accounts import rails
-from accounts.models import Rail, Site
+from accounts.models import Rail
 from accounts.money import CURRENCY_DECIMALS, WEI_PER_DAI, decimal_string
 from accounts.payees import normalise_code
 from dashboard import queries, wording
@@ -41,11 +41,15 @@ _QUANTITY = re.compile(r"[0-9]{1,9}([.,][0-9]{1,3})?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What money buys at the price in force; both as text, amount without grouping for links."""
+    """What money buys at the price in force; both as text, amount without grouping for links.
+
+    amount_minor: minor units.
+    """
 
     amount: str
     amount_shown: str
     kwh: str
+    amount_minor: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +61,17 @@ class Asked:
     kwh: str
     is_wrong: bool
     estimate: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The least and the most that a rail takes at once, as text, and whether what is asked for
+    lies outside."""
+
+    least: str
+    most: str
+    currency: str
+    is_exceeded: bool
 
 
 @method_decorator(_OWN, name="dispatch")
@@ -73,15 +88,16 @@ class BuyPage(View):
         asked = _asked(request, price=price, rate=rate)
         own = reverse("dashboard:buy", args=[site.slug])
         address = settings.PUBLIC_URL + own + _query(code=asked.code)
+        phone, card = rails.prompting(site=site), rails.card(site=site)
         words = {
             "at": now,
             "site": site,
             "rate": rate,
             "price": price,
             "asked": asked,
-            "phone": rails.prompting(site=site),
-            "paybill": _paybill(site=site),
-            "card": rails.card(site=site),
+            "phone": None if phone is None else _limits(phone, asked=asked),
+            "paybill": _paybill(phone),
+            "card": None if card is None else _limits(card, asked=asked),
             "takes_crypto": tokens.queries.takes_crypto(site=site),
             "pay_query": _query(
                 code=asked.code, amount=asked.estimate.amount if asked.estimate else ""
@@ -130,6 +146,7 @@ def _estimate(told: Fraction, *, is_money: bool, price: PriceNow, rate: Rate) ->
     watt_hours = paid / per_kwh * 1_000
     return Estimate(
         amount=decimal_string(amount=amount_minor, decimals=decimals),
+        amount_minor=amount_minor,
         amount_shown=wording.rounded(paid, decimals=decimals),
         kwh=wording.rounded(
             Fraction(watt_hours.numerator // watt_hours.denominator, 1_000), decimals=3
@@ -137,9 +154,24 @@ def _estimate(told: Fraction, *, is_money: bool, price: PriceNow, rate: Rate) ->
     )
 
 
-def _paybill(*, site: Site) -> Rail | None:
+def _limits(rail: Rail, *, asked: Asked) -> Limits:
+    decimals = CURRENCY_DECIMALS.get(rail.currency, 2)
+    least, most = (
+        wording.rounded(Fraction(minor, 10**decimals), decimals=decimals)
+        for minor in (rail.min_top_up_minor, rail.max_top_up_minor)
+    )
+    minor = None if asked.estimate is None else asked.estimate.amount_minor
+    return Limits(
+        least=least,
+        most=most,
+        currency=rail.currency,
+        is_exceeded=minor is not None
+        and not rail.min_top_up_minor <= minor <= rail.max_top_up_minor,
+    )
+
+
+def _paybill(rail: Rail | None) -> Rail | None:
     """The rail whose number a payer types together with an account: M-Pesa's paybill."""
-    rail = rails.prompting(site=site)
     return rail if rail is not None and rail.provider == Rail.Provider.DARAJA else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,17 @@ def test_what_is_no_amount_is_refused_in_words(kisima: LivingVillage, typed: str
 
     assert "Write the amount or the energy in figures" in text
     assert "What it buys" not in text
+
+
+@pytest.mark.parametrize(("typed", "is_wrong"), [("9.99", True), ("10", False), ("150001", True)])
+def test_an_amount_that_a_way_does_not_take_is_marked_with_what_it_takes(
+    kisima: LivingVillage, typed: str, is_wrong: bool
+) -> None:
+    page = _page(f"?amount={typed}")
+    marked = [told for _, told in page.attributes if told.get("class") == "wrong"]
+
+    assert "From 10.00 to 150,000.00 KES at once." in page.text
+    assert len(marked) == int(is_wrong)
 
 
 def test_phone_and_paybill_are_told_with_number_and_account(kisima: LivingVillage) -> None:
@@ -162,6 +174,9 @@ def test_the_page_speaks_french(kisima: LivingVillage) -> None:
     assert "Acheter de l'électricité à Kisima" in text
     assert "478,23 KES ≈ 10,000 kWh" in text
     assert "RECHARGE" in text
+    assert "De 10,00 à 150 000,00 KES à la fois." in text.replace("\xa0", " ").replace(
+        "\u202f", " "
+    )
     assert "Ways to pay" not in text
 
 

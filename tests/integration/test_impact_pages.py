@@ -323,9 +323,21 @@ def test_the_page_speaks_french(life: EpochVillage) -> None:
     answer = Client(headers={"Accept-Language": "fr"}).get("/sites/kisima/impact/")
     text = Page(answer.content.decode()).text
 
-    for words in ("Jetons sur la chaîne", "Moitié des foyers", "Vérifiez vous-même", "Équilibré"):
+    for words in (
+        "Jetons sur la chaîne",
+        "Moitié des foyers",
+        "Vérifiez vous-même",
+        "Équilibré",
+        "Jetons émis et droits",
+        "Ce que chaque époque a ajouté",
+        "1 donateur reçoit la moitié des donateurs.",
+        "1 anonyme 100,00",
+        "6 foyers n'apparaissent qu'en cohortes",
+        "Aucun vote n'a encore été dépouillé.",
+    ):
         assert words in text
-    assert "Households" not in text
+    for words in ("Households", "Donor", "Cohort ", "Supply", "epoch"):
+        assert words not in text
 
 
 def test_a_picture_of_nothing_and_of_losses_below_zero_has_no_bar() -> None:

@@ -117,6 +117,14 @@ def test_the_first_page_tells_the_last_24_hours_of_each_site(kisima: LivingVilla
     assert "shown when 5 meters or more have reported" in page.text
 
 
+def test_the_first_page_speaks_french(kisima: LivingVillage) -> None:
+    text = _page("/", **{"accept-language": "fr"}).text
+
+    for words in ("Prix moyen sur 24 h", "Batterie 47 %", "KES par kWh"):
+        assert words in text
+    assert "Average" not in text
+
+
 def test_the_first_page_withholds_the_use_of_few_households(db: None) -> None:
     live(now=timezone.now(), households=4)
 
