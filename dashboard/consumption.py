@@ -34,8 +34,9 @@ class Used:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Consumption:
     """A span's buckets with their use (None: nothing known, or too few households), and a typical
-    day's 24 hours as means in milliwatt-hours."""
+    day's 24 hours as means in milliwatt-hours. version names everything that went into it."""
 
+    version: str
     span: Span
     stretches: tuple[Stretch, ...]
     used: tuple[Used | None, ...]
@@ -56,14 +57,15 @@ def consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
     """Return the span up to `at`; remembered until a batch settles."""
     marks = stretches(span=span, zone=ZoneInfo(site.time_zone), at=at, grain=span.grain)
     batch = site.settlement_batches.order_by("-id").values_list("pk", flat=True).first()
+    version = f"use:{site.uid}:{span.value}:{int(marks[-1].starts_at.timestamp())}:{batch}"
     return remember(
-        key=f"use:{site.uid}:{span.value}:{int(marks[-1].starts_at.timestamp())}:{batch}",
-        compute=lambda: _consumption(site=site, span=span, at=at),
+        key=version,
+        compute=lambda: _consumption(site=site, version=version, span=span, at=at),
         seconds=KEPT_SECONDS,
     )
 
 
-def _consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
+def _consumption(*, site: Site, version: str, span: Span, at: datetime) -> Consumption:
     zone = ZoneInfo(site.time_zone)
     week = stretches(span=Span.WEEK, zone=zone, at=at, grain="hour")
     hours = _told(rows=_hours(site=site, marks=week))
@@ -78,6 +80,7 @@ def _consumption(*, site: Site, span: Span, at: datetime) -> Consumption:
     shown = stretches(span=span, zone=zone, at=at, grain=span.bucket)
     last = Reading.objects.filter(site=site, starts_at__lt=at).order_by("-starts_at").first()
     return Consumption(
+        version=version,
         span=span,
         stretches=shown,
         used=tuple(

@@ -14,7 +14,7 @@ from accounts.money import MILLIWATT_HOURS_PER_KWH
 from dashboard import charts, span_panels, wording
 from dashboard.memory import remember
 from dashboard.span_panels import SpanPanel
-from dashboard.weather import WATTS_PER_KILOWATT, fetched_at, version
+from dashboard.weather import WATTS_PER_KILOWATT, fetched_at, stamp
 from settlement.outlook import AHEAD, Missing, Outlook, outlook
 
 _KEPT_SECONDS = 300
@@ -25,7 +25,7 @@ def foreseen(*, site: Site, at: datetime) -> Outlook | Missing:
     """Return the site's outlook; remembered until plant or weather tell more, 5 min at most."""
     told = site.telemetry.order_by("-id").values_list("pk", flat=True).first()
     return remember(
-        key=f"outlook:{site.uid}:{told}:{version(fetched_at(site=site))}",
+        key=f"outlook:{site.uid}:{told}:{stamp(fetched_at(site=site))}",
         compute=lambda: outlook(site=site, at=at),
         seconds=_KEPT_SECONDS,
     )

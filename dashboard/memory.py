@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Part of every key: raise it when the remembered classes change."""
 
 T = TypeVar("T")

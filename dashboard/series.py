@@ -77,8 +77,10 @@ class Plant:
 
     first and last charge are those of the first and the last slot told of; best_day is the local
     day (its start) that produced the most, and how much; told_until the end of the last slot.
+    version names everything that went into it.
     """
 
+    version: str
     span: Span
     stretches: tuple[Stretch, ...]
     sums: tuple[PlantSum | None, ...]
@@ -121,14 +123,17 @@ def plant(*, site: Site, span: Span, at: datetime) -> Plant:
     newest_told = site.telemetry.order_by("-id").values_list("pk", flat=True).first()
     marks = stretches(span=span, zone=ZoneInfo(site.time_zone), at=at, grain=span.grain)
     newest = int(marks[-1].starts_at.timestamp())
+    version = f"plant:{site.uid}:{span.value}:{newest}:{newest_told}"
     return remember(
-        key=f"plant:{site.uid}:{span.value}:{newest}:{newest_told}",
-        compute=lambda: _plant(site=site, span=span, at=at, marks=marks),
+        key=version,
+        compute=lambda: _plant(site=site, version=version, span=span, at=at, marks=marks),
         seconds=KEPT_SECONDS,
     )
 
 
-def _plant(*, site: Site, span: Span, at: datetime, marks: Sequence[Stretch]) -> Plant:
+def _plant(
+    *, site: Site, version: str, span: Span, at: datetime, marks: Sequence[Stretch]
+) -> Plant:
     zone = ZoneInfo(site.time_zone)
     rows = _plant_rows(site=site, span=span, since=marks[0].starts_at, at=at)
     known = {
@@ -140,6 +145,7 @@ def _plant(*, site: Site, span: Span, at: datetime, marks: Sequence[Stretch]) ->
         day = start.astimezone(zone).replace(hour=0)
         days[day] = days.get(day, 0) + told.production
     return Plant(
+        version=version,
         span=span,
         stretches=shown,
         sums=tuple(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -9,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import get_language
 from django.views import View
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -22,13 +26,16 @@ from dashboard import foresight, queries, span_panels, wording
 from dashboard.breakdown import breakdown
 from dashboard.consumption import consumption
 from dashboard.heat_map import heat_map
+from dashboard.memory import remember
 from dashboard.series import Plant, PlantSum, Span, plant
+from dashboard.span_panels import SpanPanel
 from dashboard.weather import irradiance_panel, irradiation, weather
 from settlement.models import Tariff
-from settlement.outlook import Missing
+from settlement.outlook import Missing, Outlook
 from settlement.prices import NoTariff, tariff_at
 
 POLL_SECONDS = 60
+CHARTS_SECONDS = 600
 _PUBLIC = [gzip_page, conditional_page, cache_control(public=True, no_cache=True)]
 
 
@@ -71,10 +78,16 @@ class BatteryPage(_SpanPage):
         told = plant(site=site, span=span, at=at)
         tariff = _tariff(site=site, at=at)
         target = None if tariff is None else tariff.target_charge_basis_points
-        panels = [span_panels.battery_panel(plant=told, target=target)]
         foreseen = _foreseen(site=site, at=at)
-        if outlook := foreseen["outlook"]:
-            panels.append(foresight.outlook_panel(told=outlook, target=target))
+        outlook: Outlook | None = foreseen["outlook"]
+
+        def panels() -> list[SpanPanel]:
+            past = span_panels.battery_panel(plant=told, target=target)
+            if outlook is None:
+                return [past]
+            return [past, foresight.outlook_panel(told=outlook, target=target)]
+
+        ahead = None if outlook is None else f"{outlook.points[0]}:{outlook.weather_at}"
         return {
             **foreseen,
             "plant": told,
@@ -83,7 +96,7 @@ class BatteryPage(_SpanPage):
             "efficiency": round_trip(
                 plant=told, capacity_milliwatt_hours=site.battery_capacity_milliwatt_hours
             ),
-            "panels": panels,
+            "charts": _charts(version=f"{told.version}:{target}:{ahead}", panels=panels),
         }
 
 
@@ -110,7 +123,10 @@ class ProductionPage(_SpanPage):
             "per_irradiation": None
             if sky.per_irradiation is None
             else wording.rounded(sky.per_irradiation, decimals=2),
-            "panels": [span_panels.production_panel(plant=told), irradiance_panel(sky)],
+            "charts": _charts(
+                version=f"{told.version}:{sky.version}",
+                panels=lambda: [span_panels.production_panel(plant=told), irradiance_panel(sky)],
+            ),
         }
 
 
@@ -133,10 +149,13 @@ class ConsumptionPage(_SpanPage):
             "tiers": [(span_panels.tier_name(each.tier), each) for each in parts.tiers],
             "map": heat_map(site=site, told=parts),
             "fewest_meters": queries.FEWEST_METERS,
-            "panels": [
-                span_panels.consumption_panel(use=use),
-                span_panels.typical_panel(use=use),
-            ],
+            "charts": _charts(
+                version=use.version,
+                panels=lambda: [
+                    span_panels.consumption_panel(use=use),
+                    span_panels.typical_panel(use=use),
+                ],
+            ),
         }
 
 
@@ -160,6 +179,16 @@ def solar_share(*, total: PlantSum | None) -> int | None:
     if total is None or total.feeder <= 0:
         return None
     return round(Fraction(total.solar_feeder, total.feeder))
+
+
+def _charts(*, version: str, panels: Callable[[], list[SpanPanel]]) -> str:
+    """The charts as HTML in the reader's language, drawn once for each version of their figures."""
+    name = hashlib.sha256(version.encode()).hexdigest()
+    return remember(
+        key=f"spans:{name}:{get_language()}",
+        compute=lambda: render_to_string("dashboard/_span_charts.html", {"panels": panels()}),
+        seconds=CHARTS_SECONDS,
+    )
 
 
 def _foreseen(*, site: Site, at: datetime) -> dict[str, Any]:

@@ -49,8 +49,10 @@ class Weather:
     was asked last.
 
     per_irradiation is kWh that the plant made of each kWh/m2, over the hours that both told of.
+    version names everything that went into it.
     """
 
+    version: str
     span: Span
     stretches: tuple[Stretch, ...]
     sums: tuple[WeatherSum | None, ...]
@@ -82,7 +84,7 @@ def fetched_at(*, site: Site) -> datetime | None:
     return WeatherFetch.objects.filter(site=site).values_list("last_success_at", flat=True).first()
 
 
-def version(asked_at: datetime | None) -> int:
+def stamp(asked_at: datetime | None) -> int:
     """Return what stands in a key for when the weather service last answered."""
     return 0 if asked_at is None else int(asked_at.timestamp())
 
@@ -94,9 +96,12 @@ def weather(*, site: Site, span: Span, at: datetime) -> Weather:
     asked_at = fetched_at(site=site)
     told = site.telemetry.order_by("-id").values_list("pk", flat=True).first()
     begin = int(marks[0].starts_at.timestamp())
+    version = f"weather:{site.uid}:{span.value}:{begin}:{told}:{stamp(asked_at)}"
     return remember(
-        key=f"weather:{site.uid}:{span.value}:{begin}:{told}:{version(asked_at)}",
-        compute=lambda: _weather(site=site, span=span, marks=marks, asked_at=asked_at, at=at),
+        key=version,
+        compute=lambda: _weather(
+            site=site, version=version, span=span, marks=marks, asked_at=asked_at, at=at
+        ),
         seconds=KEPT_SECONDS,
     )
 
@@ -104,6 +109,7 @@ def weather(*, site: Site, span: Span, at: datetime) -> Weather:
 def _weather(
     *,
     site: Site,
+    version: str,
     span: Span,
     marks: tuple[Stretch, ...],
     asked_at: datetime | None,
@@ -128,6 +134,7 @@ def _weather(
         for bucket, hours, irradiation, tenths, clouds in rows
     }
     return Weather(
+        version=version,
         span=span,
         stretches=marks,
         sums=tuple(known.get(each.starts_at) for each in marks),
