@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import campaigns, disputes, pledges, refunds
 from accounts.campaigns import COUNTED_FOR, CampaignRefused
-from accounts.models import Campaign, Dispute, Donation, DonorContact, Letter, Payment, Refund
+from accounts.models import Campaign, Donation, DonorContact, Letter, Payment, Refund
 from accounts.refunds import RefundAnswer
 from gateway.checkout import endings
 from tests.campaigning import DAI, RUNS_FOR, cash_rail, drafted, given, on_chain, opened, paid
@@ -42,6 +42,22 @@ def answered(*, is_done: bool, at: datetime) -> None:
             is_final=True, is_done=is_done, code="1", text="no", reference=f"re_{refund.pk}"
         )
         refunds.settle_answer(refund=refund, answer=answer, at=at)
+
+
+def disputed(payment: Payment, *, state: str, amount_minor: int, at: datetime) -> None:
+    """A bank takes part of a payment, or gives it again."""
+    disputes.follow(
+        provider=payment.provider,
+        reference="dp_1",
+        payment_reference=payment.reference,
+        amount_minor=amount_minor,
+        fee_minor=0,
+        currency=payment.currency,
+        reason="",
+        state=state,
+        opened_at=at,
+        at=at,
+    )
 
 
 class TestOpening:
@@ -128,22 +144,11 @@ class TestCounting:
     ) -> None:
         campaign = opened(village.site, at=now)
         payment = given(village, dollars=20, at=now, reference="ch_1", public_name="Ada")
-        told = {
-            "provider": payment.provider,
-            "reference": "dp_1",
-            "payment_reference": "ch_1",
-            "amount_minor": 500,
-            "fee_minor": 0,
-            "currency": "USD",
-            "reason": "",
-            "opened_at": now,
-            "at": now,
-        }
-        disputes.follow(state=Dispute.State.OPEN, **told)
+        disputed(payment, state="open", amount_minor=500, at=now)
         assert raised(campaign, at=now) == 15 * DAI
         (gift,) = campaigns.latest_gifts(campaign=campaign, limit=5)
         assert (gift.public_name, gift.amount_wei, gift.left_minor) == ("Ada", 15 * DAI, 1_500)
-        disputes.follow(state=Dispute.State.WON, **told)
+        disputed(payment, state="won", amount_minor=500, at=now)
         assert raised(campaign, at=now) == 20 * DAI
         # Two positions of one payment are one gift.
         (gift,) = campaigns.latest_gifts(campaign=campaign, limit=5)
@@ -242,20 +247,10 @@ class TestDeciding:
         opened(village.site, at=now)
         payment = given(village, dollars=100, at=now, reference="ch_1")
         ended = now + RUNS_FOR + COUNTED_FOR
-        told = {
-            "provider": payment.provider,
-            "reference": "dp_1",
-            "payment_reference": "ch_1",
-            "amount_minor": 4_000,
-            "fee_minor": 0,
-            "currency": "USD",
-            "reason": "",
-            "opened_at": now,
-        }
-        disputes.follow(state=Dispute.State.OPEN, at=now, **told)
+        disputed(payment, state="open", amount_minor=4_000, at=now)
         assert end(ended) == 1
         answered(is_done=True, at=ended)
-        disputes.follow(state=Dispute.State.WON, at=ended, **told)
+        disputed(payment, state="won", amount_minor=4_000, at=ended)
         assert end(ended) == 1
         assert sorted(Refund.objects.values_list("amount_minor", flat=True)) == [4_000, 6_000]
         assert end(ended) == 0
