@@ -233,14 +233,16 @@ def ask_to_end(*, plan: GivingPlan, at: datetime) -> GivingPlan:
 
 
 def is_to_end(*, plan: GivingPlan) -> bool:
-    """Return whether the provider has still to be told that no further month is wanted."""
-    return plan.end_asked_at is not None and plan.state != State.CANCELLED
+    """Return whether the provider has still to be told that no further month is wanted: by the
+    donor, or because donor or site is closed."""
+    asked = (plan.end_asked_at, plan.donor.closed_at, plan.site.closed_at)
+    return any(asked) and plan.state != State.CANCELLED
 
 
 def of_donors(donors: Iterable[Donor]) -> QuerySet[GivingPlan]:
     """Return the plans of donors that ever began, newest first."""
     begun = GivingPlan.objects.filter(donor__in=[donor.pk for donor in donors])
-    return begun.exclude(provider_plan="").select_related("site").order_by("-id")
+    return begun.exclude(provider_plan="").select_related("site", "donor").order_by("-id")
 
 
 def take_due(*, at: datetime, limit: int = 100) -> Iterator[int]:

@@ -22,7 +22,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from accounts.models import Notice, Payment, PaymentAttempt, Site
+from accounts.models import GivingPlan, Notice, Payment, PaymentAttempt, Site
 from gateway.webhooks.models import InboundEvent
 from settlement.models import (
     Price,
@@ -139,7 +139,13 @@ def _payments(at: datetime) -> Families:
     )
     for state, count in counted.items():
         attempts.add_metric([state], count)
-    yield from (waiting, attempts)
+    due_at = GivingPlan.objects.aggregate(due_at=Min("next_check_at"))["due_at"]
+    overdue = _plain(
+        "gateway_plans_unasked_seconds",
+        "For how long a monthly donation has been waiting to be asked after",
+        max(_age(due_at, at), 0.0),
+    )
+    yield from (waiting, attempts, overdue)
 
 
 def _messages(at: datetime) -> Families:

@@ -127,7 +127,8 @@ class PayPage(View):
         if attempt is None or (attempt.top_up is not None and attempt.top_up.phone):
             raise Http404
         has_left, came_back = "left" in request.GET, "back" in request.GET
-        is_open = attempt.state == State.PENDING and not has_left
+        # A month of a monthly gift has no page to be paid on.
+        is_open = attempt.state == State.PENDING and not has_left and bool(attempt.pay_url)
         of_campaign = _of_campaign(attempt, at=timezone.now())
         words = {
             "attempt": attempt,

@@ -333,6 +333,19 @@ class TestTheEnd:
         rig.deliver(*rig.waiting())
         assert told("plan_ended") == 1
 
+    @pytest.mark.parametrize("closed", ["donor", "site"])
+    def test_no_month_is_charged_for_who_is_closed(self, rig: StripeRig, closed: str) -> None:
+        plan = begun(rig)
+        row = getattr(plan, closed)
+        row.closed_at = rig.pass_time(days=1)
+        row.save()
+        look(rig)
+        plan.refresh_from_db()
+        assert plan.state == "cancelled"
+        rig.pass_time(days=31)
+        look(rig)
+        assert len(credited(plan)) == 1
+
     def test_a_month_of_a_plan_that_we_thought_over_is_credited(self, rig: StripeRig) -> None:
         plan = begun(rig)
         GivingPlan.objects.filter(pk=plan.pk).update(state="cancelled", next_check_at=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.http import HttpResponse
@@ -14,7 +15,7 @@ from django.utils import timezone
 from accounts import sites
 from accounts.models import Donor, GivingPlan, Household, PaymentAttempt, Pledge, Rail, User
 from gateway.providers.tasks import ask_plan
-from tests.integration.plan_corruptions import give_monthly
+from tests.integration.plan_corruptions import MONTH, give_monthly
 from tests.integration.sandboxed import home, hooks, today
 from tests.village import Village
 
@@ -251,3 +252,13 @@ class TestTheAdmin:
                 assert client.post(page, {"state": "cancelled"}).status_code == 403
         plan.refresh_from_db()
         assert plan.state == "active"
+
+
+@pytest.mark.parametrize(("late", "seconds"), [(timedelta(hours=2), 7_200), (-MONTH, 0)])
+def test_a_scrape_tells_how_long_a_plan_was_not_asked_after(
+    client: Client, plan: GivingPlan, late: timedelta, seconds: int
+) -> None:
+    GivingPlan.objects.update(next_check_at=timezone.now() - late)
+    found = re.search(r"gateway_plans_unasked_seconds ([0-9.]+)", text(client.get("/metrics")))
+    assert found
+    assert seconds <= float(found[1]) < seconds + 60
