@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -9,14 +10,16 @@ from django.db.models import Sum
 from django.utils import timezone
 
 import tokens.deposited
-from accounts import amounts, rollover, site_rates
+from accounts import amounts, claims, rollover, site_rates, take_backs
 from accounts.fields import WeiField
-from accounts.models import LedgerAccount, Posting, Rail
+from accounts.intents import Reason
+from accounts.models import LedgerAccount, PayerClaim, Posting, Rail, User
 from dashboard import flow, money_figures
 from dashboard.money_figures import Money
-from settlement import deposited, queries
+from settlement import deposited, queries, settle
 from settlement.deposited import Movement, Way
 from tests.living_village import live
+from tests.paybacks import pay
 from tests.paying_out import approved, earn_revenue, reserve_grants
 from tests.village import RATE, Village
 from tests.worked_village import WorkedVillage, work
@@ -103,6 +106,43 @@ def test_compensation_for_a_change_of_the_rate_comes_in_too(
     given = [each for each in moved(village) if each.way == Way.COMPENSATION]
     assert sum(each.amount_wei for each in given) > 0
     assert_it_adds_up(village)
+
+
+@pytest.mark.parametrize("close", [None, claims.settle, claims.write_off])
+def test_what_was_taken_back_and_came_again_is_counted_as_the_ledger_has_it(
+    village: Village, now: datetime, close: Callable[..., PayerClaim] | None
+) -> None:
+    """A payer takes back what was used already, and puts it back: whose the claim was matters."""
+    household = village.household("KIS0001")
+    village.price(ticks=5_000, starts_at=village.founded_at)
+    payment = pay(village, "KIS0001", at=now, amount_minor=2_000, fee_minor=0)
+    village.read(
+        "SM0001",
+        starts_at=now - timedelta(minutes=15),
+        energy_milliwatt_hours=1_000_000,
+        at=now,
+    )
+    settle.run_all(site_id=village.site.pk, at=now)
+    taken = take_backs.take(
+        payment=payment,
+        amount_minor=payment.amount_minor,
+        reason=Reason.REVERSAL,
+        key="back",
+        occurred_at=now,
+        at=now,
+    )
+    assert taken.claim_wei > 0
+    assert_it_adds_up(village)
+    if close is not None:
+        by = User.objects.create_user("clerk", is_staff=True, operator=village.operator)
+        close(claim=taken.claim, note="by hand", by=by, at=now)
+    take_backs.put_back(take_back=taken, occurred_at=now, at=now)
+
+    assert_it_adds_up(village)
+    came = sum(each.amount_wei for each in moved(village))
+    made_good_wei = taken.claim_wei if close is claims.settle else 0
+    assert came == payment.credited_wei + made_good_wei
+    assert {each.household_id for each in moved(village)} == {household.pk}
 
 
 def test_money_outside_any_way_is_the_only_thing_that_is_missing(at: datetime) -> None:
