@@ -66,7 +66,7 @@ def given_back(*, take_back: TakeBack, kind: str, at: datetime) -> Letter | None
     return letters.write(
         donor=gift.donor,
         kind="donation_given_back",
-        key=f"donation_given_back:{take_back.pk}",
+        key=_credit_key(take_back),
         params={
             **_who(gift),
             "number": f"{number}-R{take_back.pk}",
@@ -78,6 +78,31 @@ def given_back(*, take_back: TakeBack, kind: str, at: datetime) -> Letter | None
             "reference": payment.reference,
             "reason": REASONS[kind],
             "taken_at": take_back.taken_at.isoformat(),
+        },
+        at=at,
+    )
+
+
+def counts_again(*, take_back: TakeBack, at: datetime) -> Letter | None:
+    """Tell that what was taken back came again: the credit letter is void, the receipt holds.
+
+    Nothing to tell where no credit letter was written: the money had never left.
+    """
+    payment = take_back.payment
+    credit = Letter.objects.filter(key=_credit_key(take_back)).first()
+    if credit is None:
+        return None
+    return letters.write(
+        donor=credit.donor,
+        kind="donation_counts_again",
+        key=f"donation_counts_again:{take_back.pk}",
+        params={
+            "site": credit.params["site"],
+            "site_name": credit.params["site_name"],
+            "of_number": credit.params["of_number"],
+            "void_number": credit.params["number"],
+            "amount": _local(take_back.amount_minor, currency=payment.currency),
+            "currency": payment.currency,
         },
         at=at,
     )
@@ -107,6 +132,10 @@ def _received(
         },
         at=at,
     )
+
+
+def _credit_key(take_back: TakeBack) -> str:
+    return f"donation_given_back:{take_back.pk}"
 
 
 def _who(donation: Donation) -> dict[str, str]:

@@ -24,6 +24,7 @@ KINDS: dict[str, set[str]] = {
     LOGIN_LINK: set(),
     "donation_received": {*_GIFT, "paid_at"},
     "donation_given_back": {*_GIFT, "of_number", "reason", "taken_at", "left_wei"},
+    "donation_counts_again": {*_SITE, "of_number", "void_number", "amount", "currency"},
     "campaign_failed": _CAMPAIGN,
     "campaign_succeeded": _CAMPAIGN,
     "plan_started": _PLAN,

@@ -199,6 +199,7 @@ def put_back(*, take_back: TakeBack, occurred_at: datetime, at: datetime) -> Tak
         stored.put_back_at = at
         stored.save(update_fields=["put_back_entry", "put_back_at"])
         fiscal.put_back(take_back=stored, at=at)
+        gift_letters.counts_again(take_back=stored, at=at)
         _donate_again(payment, amount_wei=stored.taken_wei)
         payment.taken_back_minor -= stored.amount_minor
         if payment.state == State.RETURNED:

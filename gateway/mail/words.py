@@ -94,6 +94,24 @@ def _donation_given_back(told: Params) -> Words:
     )
 
 
+def _donation_counts_again(told: Params) -> Words:
+    money = figures.amount(told["amount"], currency=told["currency"])
+    named = {"amount": money, "site": told["site_name"]}
+    return Words(
+        subject=_("%(amount)s of your gift to %(site)s counts again") % named,
+        paragraphs=(
+            _("What had been taken back came to the site after all. Thank you."),
+            _("The credit letter is void, and the receipt holds again."),
+        ),
+        facts=(
+            (_("Receipt number"), told["of_number"]),
+            (_("Void credit letter"), told["void_number"]),
+            (_("Counts again"), money),
+        ),
+        link=(_("Your gifts"), url("wallet:donor")),
+    )
+
+
 def _campaign_failed(told: Params) -> Words:
     return Words(
         subject=_("%(site)s did not reach its goal: your money comes back")
@@ -212,6 +230,7 @@ def _title(told: Params) -> str:
 WORDS: dict[str, Callable[[Params], Words]] = {
     "donation_received": _donation_received,
     "donation_given_back": _donation_given_back,
+    "donation_counts_again": _donation_counts_again,
     "campaign_failed": _campaign_failed,
     "campaign_succeeded": _campaign_succeeded,
     "plan_started": _plan_started,

@@ -207,7 +207,7 @@ def test_each_part_has_a_credit_letter_and_the_last_leaves_nothing(
 
 def test_a_refund_that_failed_is_not_told(village: Village, now: datetime) -> None:
     refund(give(village, at=now), 7_001, at=now, is_done=False)
-    assert back() == []
+    assert list(Letter.objects.values_list("kind", flat=True)) == ["donation_received"]
 
 
 def test_a_dispute_is_told_when_the_bank_takes_the_money(village: Village, now: datetime) -> None:
@@ -218,6 +218,26 @@ def test_a_dispute_is_told_when_the_bank_takes_the_money(village: Village, now: 
     dispute(payment, "lost", at=now + timedelta(days=30))
     (letter,) = back()
     assert (letter.params["reason"], letter.params["left_wei"]) == ("taken_back", "0")
+
+
+def test_a_dispute_that_was_won_makes_the_credit_letter_void(
+    village: Village, now: datetime
+) -> None:
+    payment = give(village, at=now)
+    dispute(payment, "open", at=now)
+    for days in (30, 31):
+        dispute(payment, "won", at=now + timedelta(days=days))
+    (credit,) = back()
+    again = Letter.objects.get(kind="donation_counts_again")
+    assert again.params == {
+        "site": "kisima",
+        "site_name": "Kisima",
+        "of_number": credit.params["of_number"],
+        "void_number": credit.params["number"],
+        "amount": "70.01",
+        "currency": "USD",
+    }
+    assert Letter.objects.count() == 3
 
 
 def test_a_reversal_at_the_provider_is_told(village: Village, now: datetime) -> None:

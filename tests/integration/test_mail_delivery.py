@@ -97,6 +97,7 @@ class TestSending:
             **dict.fromkeys(("paid_at", "taken_at"), "2026-11-28T12:00:00+00:00"),
             **{"amount": "25.00", "day": "2026-12-01", "reason": "refund", "name": "Asha"},
             **{"operator": "Jua Power", "reference": "pi_1", "of_number": "KISIMA-1"},
+            "void_number": "KISIMA-1-R1",
             "round": "01890000-0000-7000-8000-000000000000",
         }
         if "reference" in letters.KINDS[kind]:
