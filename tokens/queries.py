@@ -118,11 +118,9 @@ class LeafStanding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DonationStanding:
-    """A donation: its share of the site's donations (basis points), tokens earned so far by the
-    books, and what its leaf has."""
+    """A donation: tokens earned so far by the books, and what its leaf has."""
 
     donation: Donation
-    share_basis_points: int
     earned_wei: int
     standing: LeafStanding | None
 
@@ -278,7 +276,6 @@ def donations(*, donors: Iterable[Donor]) -> list[DonationStanding]:
     return [
         DonationStanding(
             donation=donation,
-            share_basis_points=_share(donation, indexes[donation.site_id]),
             earned_wei=earned_wei(donation=donation, index=indexes[donation.site_id]),
             standing=by_leaf.get(donation.leaf.pk) if hasattr(donation, "leaf") else None,
         )
@@ -302,12 +299,6 @@ def checks(*, sites: Iterable[Site]) -> list[SiteCheck]:
         SiteCheck(site=site, verification=known.get(pk))
         for pk, site in sorted(listed.items(), key=lambda pair: (pair[1].name, pair[0]))
     ]
-
-
-def _share(donation: Donation, index: DonorsIndex) -> int:
-    if index.donated_wei == 0:
-        return 0
-    return donation.amount_wei * 10_000 // index.donated_wei
 
 
 def earned_wei(*, donation: Donation, index: DonorsIndex) -> int:
