@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts import campaigns, crypto_treasury, donors_index, ledger
+from accounts import campaigns, crypto_treasury, donors_index, gift_letters, ledger
 from accounts.deposits import CryptoAsset, float_legs
 from accounts.ledger import IMPACT_TOKEN, Leg
 from accounts.models import CryptoReturn, Donation, User
@@ -46,7 +46,7 @@ def note(
     _check(stored, reference=reference)
     is_here = crypto_treasury.float_units(site=stored.site, asset=asset) >= units
     entry = _posted(stored, asset=asset if is_here else None, units=units, at=at)
-    return CryptoReturn.objects.create(
+    made = CryptoReturn.objects.create(
         donation=stored,
         asset=asset.code if is_here else "",
         units=units if is_here else 0,
@@ -56,6 +56,8 @@ def note(
         entry_id=entry,
         recorded_at=at,
     )
+    gift_letters.sent_back(crypto_return=made, at=at)
+    return made
 
 
 def _check(donation: Donation, *, reference: str) -> None:

@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from accounts import letters
 from accounts.fields import WeiField
-from accounts.models import Donation, DonorContact, Letter, Payment, Site, TakeBack
+from accounts.models import CryptoReturn, Donation, DonorContact, Letter, Payment, Site, TakeBack
 from accounts.money import CURRENCY_DECIMALS, decimal_string
 
 REASONS = {"payment_refunded": "refund", "payment_reversed": "taken_back"}
@@ -78,6 +78,34 @@ def given_back(*, take_back: TakeBack, kind: str, at: datetime) -> Letter | None
             "reference": payment.reference,
             "reason": REASONS[kind],
             "taken_at": take_back.taken_at.isoformat(),
+        },
+        at=at,
+    )
+
+
+def sent_back(*, crypto_return: CryptoReturn, at: datetime) -> Letter | None:
+    """Write the credit letter of crypto money that was sent back; none where no receipt was."""
+    gift = crypto_return.donation
+    receipt = Letter.objects.filter(key=f"donation_received:{gift.pk}").first()
+    if receipt is None:
+        return None
+    dai = _trimmed(decimal_string(amount=crypto_return.amount_wei, decimals=18))
+    is_same = bool(crypto_return.asset)
+    return letters.write(
+        donor=gift.donor,
+        kind="donation_given_back",
+        key=f"donation_given_back:crypto:{crypto_return.pk}",
+        params={
+            **_who(gift),
+            "number": f"{receipt.params['number']}-C{crypto_return.pk}",
+            "of_number": receipt.params["number"],
+            "amount": receipt.params["amount"] if is_same else dai,
+            "currency": receipt.params["currency"] if is_same else "DAI",
+            "amount_wei": str(crypto_return.amount_wei),
+            "left_wei": "0",
+            "reference": crypto_return.reference,
+            "reason": "refund",
+            "taken_at": crypto_return.recorded_at.isoformat(),
         },
         at=at,
     )

@@ -16,6 +16,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page
 
 import settlement.queries
+from accounts import campaigns
 from dashboard import flow, money_figures, queries, wording
 from dashboard.flow import Bar, Picture
 from dashboard.money_figures import FEWEST_HOUSEHOLDS, REST, Money
@@ -54,6 +55,7 @@ class MoneyPage(View):
             "rate": queries.rates_in_force(sites=[site], at=now).get(site.pk),
             "booked_at": money.booked_at,
             "money": money,
+            "funding_goal_wei": campaigns.goal_wei(site=site),
             "untold_wei": max(-money.left_wei, 0),
             "ways": [(way_name(each.way), each) for each in money.ways],
             "drawn": _drawn(money) if money.is_drawn else None,

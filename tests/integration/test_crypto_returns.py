@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import campaigns, crypto_returns, crypto_treasury
 from accounts.crypto_returns import ReturnRefused
-from accounts.models import Campaign, CryptoReturn, Donation, User
+from accounts.models import Campaign, CryptoReturn, Donation, Letter, User
 from tests.campaigning import opened
 from tests.deposit_chain import USDC_UNITS, WEI, DepositChain, assert_books_hold, stands
 from tests.integration.deposit_fixtures import chain_node, chained, deployed, here
@@ -80,6 +80,8 @@ def test_what_came_for_a_missed_goal_is_noted_as_sent_back_once(
     first, again = note(deposit, clerk), note(deposit, clerk)
     assert (first, first.amount_wei, first.units) == (again, 7 * WEI, units)
     assert (raised(campaign), campaigns.crypto_to_give_back()) == (0, [])
+    letter = Letter.objects.get(kind="donation_given_back")
+    assert (letter.params["amount"], letter.params["currency"]) == ("7", deposit.asset.code)
     assert stands("donations", "DAI") == 0
     assert stands("crypto_float", deposit.asset.code, name=deposit.asset.code) == 0
     with pytest.raises(ReturnRefused, match="given back already"):

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
@@ -146,6 +147,21 @@ class TestShown:
         answer = client.get(PAGE, headers={"accept-encoding": "gzip"})
         assert answer["Content-Encoding"] == "gzip"
         assert len(answer.content) < 20_000
+
+    def test_a_sites_goal_is_its_open_campaigns(
+        self, client: Client, today: Village, campaign: Campaign
+    ) -> None:
+        def goal() -> str:
+            cache.clear()
+            told = client.get("/api/v1/sites/kisima/").json()
+            return str(told["funding_goal"]["amount"])
+
+        today.site.funding_goal_wei = 5 * DAI
+        today.site.save()
+        assert goal() == "1000.000000000000000000"
+        assert "1,000.00 DAI" in text(client.get("/sites/kisima/money/"))
+        ended(campaign, state="closed")
+        assert goal() == "5.000000000000000000"
 
     def test_without_a_campaign_the_page_is_as_before(
         self, client: Client, today: Village, cards: Rail
