@@ -56,3 +56,14 @@ def test_an_axis_ends_at_a_round_number_above_all(highest: str, top: str) -> Non
 def test_ages_are_told_in_their_largest_unit(seconds: int, words: str) -> None:
     with translation.override("en"):
         assert ago(seconds=seconds) == words
+
+
+def test_a_course_goes_through_its_points_at_their_share_of_the_span() -> None:
+    points = [
+        (Fraction(0), Fraction(100)),
+        (Fraction(1, 4), Fraction(0)),
+        (Fraction(1), Fraction(50)),
+    ]
+    drawing = charts.course(points, top=Fraction(100))
+    assert drawing.path == "M44 10L121 176L352 93"
+    assert [tick.value for tick in drawing.ticks] == [0, 25, 50, 75, 100]
