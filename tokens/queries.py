@@ -220,10 +220,13 @@ def standings(*, leaves: Iterable[Leaf]) -> dict[int, LeafStanding]:
     newest = {
         epoch.site_id: epoch
         for epoch in Epoch.objects.filter(
-            site__leaves__in=listed, chain_id=settings.CHAIN_ID, state=Epoch.State.ACTIVE
+            site__in={leaf.site_id for leaf in listed.values()},
+            chain_id=settings.CHAIN_ID,
+            state=Epoch.State.ACTIVE,
         )
         .defer("dataset")
-        .order_by("number")
+        .order_by("site_id", "-number")
+        .distinct("site_id")
     }
     in_epochs = {
         row.leaf_id: row
