@@ -94,8 +94,7 @@ def test_money_that_comes_back_is_told_and_its_second_arrival_again(
     first, second, third = told()
     assert first == third
     assert second == (
-        "KES 1,292 that Kisima paid you came back. The operator will see to it. "
-        "Receipt SGH7XK2P1Q."
+        "KES 1,292 that Kisima paid you came back. The operator will see to it. Receipt SGH7XK2P1Q."
     )
 
 
