@@ -251,12 +251,15 @@ def test_telemetry_that_comes_late_changes_what_is_remembered(weeks: LivingVilla
     }
     gap.delete()
     before = plant(site=weeks.site, span=Span.WEEK, at=at)
+    day = last_day(site=weeks.site, at=at)
     SlotTelemetry.objects.create(**{**values, "production_milliwatt_hours": 5_000_000})
     after = plant(site=weeks.site, span=Span.WEEK, at=at)
+    day_after = last_day(site=weeks.site, at=at)
 
     assert before.total is not None
     assert after.total is not None
     assert after.total.production == before.total.production + 5_000_000
+    assert day_after.production_milliwatt_hours == day.production_milliwatt_hours + 5_000_000
 
 
 def test_the_mean_of_means_is_the_mean_of_slots(weeks: LivingVillage) -> None:
