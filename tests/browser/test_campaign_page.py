@@ -28,7 +28,7 @@ def campaign(transactional_db: None) -> Campaign:
     now = timezone.now()
     village = Village.found(at=now)
     card_rail(village)
-    demo.collect(sites=[village.site])
+    demo.collect(sites=[village.site], at=now - DAY)
     made = Campaign.objects.get()
     given(village, dollars=2_345, at=now - DAY, reference="ch_1", public_name="Zoé d’Arçonval")
     given(village, dollars=20, at=now, reference="ch_2")

@@ -83,12 +83,16 @@ def test_a_card_page_that_is_paid_after_the_end_is_credited_and_given_back(
     assert_books_hold()
 
 
-def test_the_demos_campaigns_are_opened_once_and_show_a_photo(home: Household) -> None:
+@pytest.mark.parametrize(("days", "is_from_then"), [(1, True), (300, False)])
+def test_the_demos_campaigns_are_opened_once_and_show_a_photo(
+    home: Household, days: int, is_from_then: bool
+) -> None:
     site = home.sites.get().site
+    now = site.created_at + timedelta(days=days)
     for _ in range(2):
-        demo.collect(sites=[site])
+        demo.collect(sites=[site], at=now)
     made = Campaign.objects.get()
-    assert (made.state, made.opens_at) == ("open", site.created_at)
+    assert (made.state, made.opens_at) == ("open", site.created_at if is_from_then else now)
     photo = made.milestones.exclude(photo_hash="").get()
     assert len(bytes(photo.photo or b"")) < 24_000
     assert made.milestones.count() == 5

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from accounts import campaigns, disputes, refunds
@@ -60,6 +60,8 @@ class Collecting:
 
     def step(self, what: str, number: int, place: int) -> None:
         self.number += 1
+        # No two things happen in the same microsecond.
+        self.at += timedelta(seconds=1)
         known = self.gifts[place % len(self.gifts)] if self.gifts else None
         if what == "pledge":
             self.pledge(number)
@@ -197,7 +199,11 @@ class Collecting:
             assert (gift.pledge.campaign == self.campaign) == gift.is_ours
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=80,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
 @given(steps)
 def test_what_is_raised_is_what_was_paid_and_not_taken_back(
     founded: Village, history: list[tuple[str, int, int]]

@@ -53,7 +53,7 @@ class Command(BaseCommand):
             made.append((village, site))
         sites = [site for _, site in made]
         cards.accept(sites=sites)
-        campaigns.collect(sites=sites)
+        campaigns.collect(sites=sites, at=at)
         agents.employ(sites=sites, at=at, pepper=settings.PIN_PEPPER)
         payees.appoint(sites=sites, at=at)
         places.lay_out(villages=made)
