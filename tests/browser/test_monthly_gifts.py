@@ -12,7 +12,16 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from accounts.models import GivingPlan, PaymentAttempt
-from tests.browser.looking import NARROW, PAGE_SECONDS, WIDE, keep, prefer, problems, resize
+from tests.browser.looking import (
+    NARROW,
+    PAGE_SECONDS,
+    WIDE,
+    keep,
+    keep_whole,
+    prefer,
+    problems,
+    resize,
+)
 from tests.integration.plan_corruptions import give_monthly
 from tests.paybacks import card_rail
 from tests.village import Village
@@ -77,7 +86,7 @@ def test_a_donor_ends_a_monthly_gift(
     resize(browser, width)
     browser.get(f"{live_server.url}/donor/gift/{token}/")
     assert problems(browser, width=width) == []
-    keep(browser, f"donor-plans-{width}")
+    keep_whole(browser, f"donor-plans-{width}", width=width)
     browser.find_element(By.CSS_SELECTOR, "[aria-labelledby=plans] button").click()
     WebDriverWait(browser, PAGE_SECONDS).until(
         lambda page: not page.find_elements(By.CSS_SELECTOR, "[aria-labelledby=plans] button")
