@@ -68,8 +68,10 @@ class VerifyProgram(View):
 
 
 def _supply(impact: Impact) -> dict[str, str] | None:
-    """What our own last check said of the supply on chain, in its words."""
-    checks = [] if impact.verification is None else impact.verification.checks
+    """What our own last check said of the supply; None where it was of another epoch."""
+    ran, active = impact.verification, impact.active
+    is_of_it = ran is not None and active is not None and ran.epoch_number == active.number
+    checks = ran.checks if ran is not None and is_of_it else []
     return next((each for each in checks if each["name"] == "supply"), None)
 
 

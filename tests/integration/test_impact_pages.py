@@ -223,6 +223,12 @@ def test_supply_is_compared_with_what_holders_are_entitled_to(
         ran.save()
         assert f"The supply on chain {said}" in _page(client).text
 
+    life.everybody_uses()
+    life.closed_and_active()
+    text = _page(client).text
+    assert "Holders are entitled to 12.0000 IT by epoch 2." in text
+    assert "We have not compared the supply on chain with it yet." in text
+
 
 def test_what_each_epoch_added_is_drawn_and_listed(client: Client, life: EpochVillage) -> None:
     life.closed_and_active()
