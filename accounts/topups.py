@@ -136,6 +136,9 @@ def _check_replay(*, stored: Payment, payment: ConfirmedPayment) -> None:
     if stored.top_up_id is None and payment.top_up is not None:
         stored.top_up = payment.top_up
         learned.append("top_up")
+    if stored.pledge_id is None and payment.pledge is not None:
+        stored.pledge = payment.pledge
+        learned.append("pledge")
     if not stored.provider_request and payment.provider_request:
         stored.provider_request = payment.provider_request
         learned.append("provider_request")

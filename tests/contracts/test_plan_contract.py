@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts import giving_plans, refunds
+from accounts import giving_plans, refunds, suspense
 from accounts import rails as rails_of
 from accounts.giving_plans import NotEndable, NotMonthly
 from accounts.models import (
@@ -362,6 +362,21 @@ class TestTheEnd:
         assert (payment.state, payment.pledge) == ("suspense", None)
         assert payment.account_text.startswith("month in_")
         assert not GivingPlan.objects.exists()
+        assert findings() == []
+
+    def test_a_month_that_waited_in_suspense_finds_its_plan(self, rig: StripeRig) -> None:
+        plan = begun(rig)
+        known = plan.provider_plan
+        GivingPlan.objects.update(provider_plan="sub_of_another")
+        reference = rig.charge_of(rig.month(plan))
+        collection.pull(rail=rig.rail, at=rig.clock())
+        assert Payment.objects.get(reference=reference).state == "suspense"
+        GivingPlan.objects.update(provider_plan=known)
+        rig.deliver(*rig.waiting())
+        assert [each.state for each in months(plan)] == ["succeeded"] * 2
+        suspense.attach_waiting(at=rig.clock())
+        assert credited(plan)[1:] == [reference]
+        assert not PaymentAttempt.objects.filter(has_mismatch=True).exists()
         assert findings() == []
 
     def test_an_answer_older_than_the_last_one_counts_for_nothing(self, rig: StripeRig) -> None:
