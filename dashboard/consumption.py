@@ -101,15 +101,38 @@ def _hours(*, site: Site, marks: Sequence[Stretch]) -> list[tuple[datetime, int,
             max(slot.households)
         FROM (
             SELECT starts_at, sum(energy_milliwatt_hours) AS energy,
-                count(DISTINCT household_id) AS households
+                count(*) FILTER (WHERE meter_id <> ALL(%s)) AS households
             FROM charge WHERE site_id = %s AND starts_at >= %s AND starts_at < %s
             GROUP BY starts_at
         ) AS slot
         WHERE slot.households >= %s
         GROUP BY bucket ORDER BY bucket
         """,
-        [site.time_zone, site.pk, marks[0].starts_at, marks[-1].ends_at, FEWEST_METERS],
+        [
+            site.time_zone,
+            _second_meters(site=site),
+            site.pk,
+            marks[0].starts_at,
+            marks[-1].ends_at,
+            FEWEST_METERS,
+        ],
     )
+
+
+def _second_meters(*, site: Site) -> list[int]:
+    """Meters of households that have another one: left out, what is left counts households without
+    looking for doubles among all charges."""
+    rows = _select(
+        """
+        SELECT DISTINCT second.meter_id
+        FROM settlement_meterassignment AS second
+        JOIN settlement_meter AS meter ON meter.id = second.meter_id AND meter.site_id = %s
+        JOIN settlement_meterassignment AS first ON first.household_id = second.household_id
+            AND first.meter_id < second.meter_id AND first.validity && second.validity
+        """,
+        [site.pk],
+    )
+    return [meter for (meter,) in rows]
 
 
 def _days(

@@ -19,7 +19,7 @@ from dashboard.day import Bucket, last_day
 from dashboard.series import Span, plant
 from dashboard.span_pages import round_trip, solar_share
 from settlement import settle
-from settlement.models import Reading, SlotTelemetry
+from settlement.models import Meter, MeterAssignment, Reading, SlotTelemetry
 from tests.integration.test_pages import Page
 from tests.living_village import LivingVillage, live, neighbour
 
@@ -297,3 +297,37 @@ def _day_of(life: LivingVillage, hour: datetime) -> list[Bucket]:
     """The hour's buckets on the site's page."""
     day = last_day(site=life.site, at=timezone.now())
     return [each for each in day.buckets if hour <= each.starts_at < hour + timedelta(hours=1)]
+
+
+def test_a_second_meter_makes_no_second_household(db: None) -> None:
+    """Five meters of four households are of too few; with one household more they are told of."""
+    life = live(now=timezone.now(), households=4)
+    _second_meter(life)
+    assert consumption(site=life.site, span=Span.DAY, at=timezone.now()).total is None
+
+    life.village.household("KIS0005", phone="+254711000005")
+    _read(life, serials=("SM0001", "SM0002", "SM0003", "SM0004", "SM0005", "SM0099"), back=8)
+    total = consumption(site=life.site, span=Span.DAY, at=timezone.now()).total
+    assert total is not None
+    assert (total.energy, total.mean) == (6_000, Fraction(6_000, 5))
+
+
+def _second_meter(life: LivingVillage) -> None:
+    """The first household has another meter, which tells of a slot together with the others."""
+    meter = Meter.objects.create(site=life.site, serial="SM0099", created_at=life.at)
+    MeterAssignment.objects.create(
+        meter=meter, household=life.households[0], validity=(life.village.founded_at, None)
+    )
+    _read(life, serials=("SM0001", "SM0002", "SM0003", "SM0004", "SM0099"), back=6)
+
+
+def _read(life: LivingVillage, *, serials: tuple[str, ...], back: int) -> None:
+    """One watt-hour of each meter in a slot that began some hours ago."""
+    for serial in serials:
+        life.village.read(
+            serial,
+            starts_at=life.at - timedelta(hours=back),
+            energy_milliwatt_hours=1_000,
+            at=life.at,
+        )
+    settle.run_all(site_id=life.site.pk, at=life.at)
