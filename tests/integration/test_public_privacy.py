@@ -44,12 +44,13 @@ BY_SECRET = {
 """These open to whoever holds a link that nobody else was told, or logged in by one."""
 
 ONLY_POST = {
-    "donors:ask",
     "wallet:leave",
     "wallet:claim",
     "wallet:cards",
     "wallet:gift_cards",
     "voting:sign",
+    "checkout:end_plan",
+    "checkout:end_gift_plan",
 }
 
 
