@@ -29,6 +29,7 @@ from accounts.models import (
     HouseholdPlace,
     JournalEntry,
     LedgerAccount,
+    Milestone,
     Operator,
     PayerClaim,
     Payment,
@@ -60,6 +61,7 @@ from settlement.models import (
     WeatherFetch,
     WeatherHour,
 )
+from tests.campaigning import drafted
 from tests.integration.payout_corruptions import pay_out
 from tests.worked_village import WorkedVillage, work
 
@@ -84,6 +86,10 @@ def _worked(*, now: datetime) -> WorkedVillage:
     worked = work(at=now)
     pay_out(worked.village, at=now)
     site = worked.village.site
+    step = Milestone.objects.create(campaign=drafted(site, at=now), kind="ordered")
+    Milestone.objects.filter(pk=step.pk).update(
+        photo=b"JPEG", photo_hash="0" * 64, photo_words="The container"
+    )
     gaps.find(site=site, day=(now - timedelta(days=1)).date(), at=now)
     HeadEndCursor.objects.create(
         site=site, read_until=now, failures_in_a_row=3, last_failure="no answer"
@@ -600,6 +606,7 @@ def test_the_first_page_counts_what_waits_for_a_person(root: Client, lived: Work
         "alarms": 0,
         "differences to statements": 0,
         "deposits on chain to look at": 0,
+        "crypto gifts to send back, as their campaign missed its goal": 0,
         "tokens that strayed to us": 0,
         "payouts to approve": 0,
         "payouts unknown": 0,
