@@ -23,8 +23,8 @@ ANSWERED_AFTER = timedelta(seconds=5)
 TIMEOUT_SECONDS = 10
 
 
-def fund(*, village: DemoVillage, site: Site, since: datetime, at: datetime) -> int:
-    """Let every household pay before `since`; return how many payments were credited."""
+def fund(*, village: DemoVillage, site: Site, since: datetime) -> int:
+    """Let every household pay before `since` and be credited then; return how many were."""
     rail = Rail.objects.select_related("operator__book").get(code=village.rail["code"])
     known_before = rail.payments.count()
     pay = _unasked if provider(rail=rail).capabilities.takes_unasked else _asked
@@ -32,7 +32,7 @@ def fund(*, village: DemoVillage, site: Site, since: datetime, at: datetime) -> 
         paid_at = since - LEAD + timedelta(seconds=number)
         pay(village=village, site=site, rail=rail, number=number, paid_at=paid_at)
     if provider(rail=rail).capabilities.takes_unasked:
-        collection.pull(rail=rail, at=at, since=since - LEAD)
+        collection.pull(rail=rail, at=since, since=since - LEAD)
     return rail.payments.count() - known_before
 
 

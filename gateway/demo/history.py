@@ -30,14 +30,14 @@ def make(*, villages: Sequence[tuple[DemoVillage, Site]], at: datetime, tell: Te
         register(phone="254711000000", at=at)
     for village, site in villages:
         if not HeadEndCursor.objects.filter(site=site).exists():
-            _begin(village=village, site=site, since=since, at=at, tell=tell)
+            _begin(village=village, site=site, since=since, tell=tell)
             _live_through(site=site, since=since, at=at, tell=tell)
         weather.fetch(site=site, at=at)
 
 
-def _begin(*, village: DemoVillage, site: Site, since: datetime, at: datetime, tell: Tell) -> None:
+def _begin(*, village: DemoVillage, site: Site, since: datetime, tell: Tell) -> None:
     tell(f"{site.name}: opening funds over {village.rail['code']}")
-    credited = funding.fund(village=village, site=site, since=since, at=at)
+    credited = funding.fund(village=village, site=site, since=since)
     tell(f"{site.name}: {credited} payments credited")
     HeadEndCursor.objects.create(site=site, read_until=since)
 
