@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
-from accounts import audit, giving_plans
+import pytest
+
+from accounts import audit, giving_plans, rails
 from accounts.models import GivingPlan, Letter, Payment, PaymentAttempt, Pledge, RateQuote
 from gateway.providers import collection, plans
 from gateway.webhooks import events
+from tests.contracts.rigs import RIGS
+from tests.contracts.rigs.opening import opened
 from tests.contracts.rigs.stripe import StripeRig
 
 EMAIL = "ada@example.org"
+
+
+@pytest.fixture(params=[name for name in RIGS if name in rails.MONTHLY])
+def rig(db: None, request: pytest.FixtureRequest) -> Iterator[StripeRig]:
+    """One provider that charges every month after the other, its currency quoted."""
+    with opened(RIGS[request.param]) as found:
+        assert isinstance(found, StripeRig)
+        quote(found)
+        yield found
 
 
 def quote(rig: StripeRig) -> None:
