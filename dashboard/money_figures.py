@@ -14,10 +14,7 @@ from zoneinfo import ZoneInfo
 
 import settlement.queries
 import tokens.deposited
-from accounts import amounts
-from accounts.amounts import Kind
-from accounts.ledger import DAI
-from accounts.models import Site
+from accounts.models import DonorsIndex, Site
 from dashboard import queries
 from dashboard.flow import Link, Node
 from dashboard.memory import remember
@@ -76,7 +73,7 @@ def gather(*, site: Site, at: datetime) -> Money:
         money = Money(
             ways=ways,
             flow=settlement.queries.flow(site=site),
-            donated_wei=amounts.of_site(site=site).get((Kind.DONATIONS, "", DAI), 0),
+            donated_wei=DonorsIndex.objects.values_list("donated_wei", flat=True).get(site=site),
             booked_at=booked_at,
         )
         booked_at = queries.booked_at(site=site)
