@@ -213,13 +213,15 @@ def settle_answer(*, attempt: PaymentAttempt, answer: Answer, at: datetime) -> N
 def postpone(*, attempt: PaymentAttempt, at: datetime) -> None:
     """Ask again later, less and less often; give a prompt up when the provider's time is over.
 
-    What was paid is never given up: it waits for the statement to show its receipt.
+    Nobody waits longer than since it was submitted: several events at once make no long wait. What
+    was paid is never given up: it waits for the statement to show its receipt.
     """
     age = at - (attempt.submitted_at or attempt.created_at)
     if age > UNKNOWN_LIMIT and attempt.state != State.AWAITING_REFERENCE:
         _fail(attempt, state=State.EXPIRED, code="", text="the provider never answered", at=at)
         return
-    wait = min(FIRST_POLL * 2 ** min(attempt.poll_count, 9), timedelta(hours=1))
+    doubled = FIRST_POLL * 2 ** min(attempt.poll_count, 9)
+    wait = min(doubled, max(FIRST_POLL, age), timedelta(hours=1))
     PaymentAttempt.objects.filter(pk=attempt.pk, state__in=PaymentAttempt.OPEN).update(
         poll_count=attempt.poll_count + 1, next_poll_at=at + wait
     )

@@ -243,15 +243,26 @@ def test_what_was_paid_is_never_given_up(world: World, home: Household) -> None:
 
 def test_waits_between_questions_double_up_to_an_hour(world: World, home: Household) -> None:
     attempt = prompted(home)
-    waits = []
+    submitted_at = of(attempt).submitted_at
+    assert submitted_at is not None
+    at, waits = submitted_at + attempts.FIRST_POLL, []
     for _ in range(12):
-        at = timezone.now()
         attempts.postpone(attempt=of(attempt), at=at)
         next_poll_at = of(attempt).next_poll_at
         assert next_poll_at is not None
         waits.append((next_poll_at - at).total_seconds())
+        at = next_poll_at
     assert waits[:4] == [10, 20, 40, 80]
     assert waits[-1] == 3_600
+
+
+def test_several_events_at_once_make_no_long_wait(world: World, home: Household) -> None:
+    attempt = prompted(home)
+    submitted_at = of(attempt).submitted_at
+    assert submitted_at is not None
+    for _ in range(4):
+        attempts.postpone(attempt=of(attempt), at=submitted_at)
+    assert of(attempt).next_poll_at == submitted_at + attempts.FIRST_POLL
 
 
 def test_one_attempt_that_breaks_does_not_keep_the_others_waiting(
