@@ -161,7 +161,7 @@ class ConsumptionPage(_SpanPage):
 
 def round_trip(*, plant: Plant, capacity_milliwatt_hours: int) -> int | None:
     """Return out over in, less what the battery holds more at the end than at first, in basis
-    points; None where that says nothing (nothing went in, or it is not within 0 and 100 %)."""
+    points; None where that says nothing: none went in or out, or more than went in."""
     total = plant.total
     if total is None or plant.charge_first is None or plant.charge_last is None:
         return None
@@ -169,7 +169,7 @@ def round_trip(*, plant: Plant, capacity_milliwatt_hours: int) -> int | None:
         (plant.charge_last - plant.charge_first) * capacity_milliwatt_hours, BASIS_POINTS
     )
     came = total.battery_in - kept
-    if total.battery_in == 0 or came <= 0 or total.battery_out > came:
+    if 0 in (total.battery_in, total.battery_out) or came <= 0 or total.battery_out > came:
         return None
     return round(total.battery_out * BASIS_POINTS / came)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
@@ -45,9 +45,9 @@ def links(*, path: str, content: str) -> list[str]:
     return found
 
 
-def crawl(client: Client, *, begin: list[str], most: int = 500) -> dict[str, HttpResponse]:
+def crawl(client: Client, *, begin: list[str], most: int = 500) -> dict[str, HttpResponseBase]:
     """Follow every link from some paths on; return what was answered by path."""
-    seen: dict[str, HttpResponse] = {}
+    seen: dict[str, HttpResponseBase] = {}
     waiting = list(begin)
     while waiting:
         path = waiting.pop()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 from pytest_django import Settings
 
@@ -99,12 +98,12 @@ def api_paths(whole: WholeVillage) -> list[str]:
 
 
 @pytest.fixture
-def everything(whole: WholeVillage) -> Iterator[dict[str, HttpResponse]]:
+def everything(whole: WholeVillage) -> dict[str, HttpResponseBase]:
     """What a stranger can reach, in English and in French."""
     proofs = [f"/proof/{leaf.key}/" for leaf in Leaf.objects.filter(kind=Leaf.Kind.DONATION)]
     cards = [f"/donor/card/{card.key}/" for card in ShareCard.objects.all()]
     begin = [*BEGIN, *proofs, *cards, *api_paths(whole)]
-    found = {}
+    found: dict[str, HttpResponseBase] = {}
     for language in ("en", "fr"):
         client = Client(headers={"Accept-Language": language})
         pages = crawl(client, begin=begin)
@@ -130,7 +129,7 @@ def test_the_search_finds_what_it_looks_for(whole: WholeVillage) -> None:
 
 
 def test_a_stranger_reads_no_phone_name_address_or_secret(
-    whole: WholeVillage, everything: dict[str, HttpResponse]
+    whole: WholeVillage, everything: dict[str, HttpResponseBase]
 ) -> None:
     leaks = []
     for path, response in everything.items():
@@ -140,7 +139,7 @@ def test_a_stranger_reads_no_phone_name_address_or_secret(
     assert len(whole.secrets) > 40
 
 
-def test_no_page_was_left_out(everything: dict[str, HttpResponse]) -> None:
+def test_no_page_was_left_out(everything: dict[str, HttpResponseBase]) -> None:
     answered = {
         name_of(path.split(" ", 1)[1])
         for path, response in everything.items()
@@ -149,7 +148,7 @@ def test_no_page_was_left_out(everything: dict[str, HttpResponse]) -> None:
     assert names() - answered - CLOSED - BY_SECRET - ONLY_POST == set()
 
 
-def test_no_link_leads_nowhere(everything: dict[str, HttpResponse]) -> None:
+def test_no_link_leads_nowhere(everything: dict[str, HttpResponseBase]) -> None:
     lost = {
         path: response.status_code
         for path, response in everything.items()
@@ -158,6 +157,6 @@ def test_no_link_leads_nowhere(everything: dict[str, HttpResponse]) -> None:
     assert lost == {}
 
 
-def test_what_a_donor_wants_shown_is_shown(everything: dict[str, HttpResponse]) -> None:
+def test_what_a_donor_wants_shown_is_shown(everything: dict[str, HttpResponseBase]) -> None:
     shown = [path for path, page in everything.items() if PUBLIC_NAME.encode() in page.getvalue()]
     assert shown
