@@ -110,6 +110,11 @@ def table(client: Client, path: str = "/donor/impact.csv") -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.getvalue().decode())))
 
 
+def settled(rows: list[list[str]]) -> list[list[str]]:
+    """Rows without the instant of what goes on: two tables may be of different seconds."""
+    return [[*row[:5], row[5] if row[4] else "", *row[6:]] for row in rows]
+
+
 def made(client: Client, *, path: str = "/donor/cards/", site: str = "kisima") -> ShareCard:
     answer = client.post(path, {"site": site})
     assert (answer.status_code, "refused" in answer["Location"]) == (302, False)
@@ -174,7 +179,7 @@ def test_a_payments_page_shows_the_same(client: Client, token: str) -> None:
 
     assert "Energy your gifts stand for 3.00 kWh" in page.text
     assert f"/donor/gift/{token}/impact.csv" in page.addresses
-    assert table(Client(), f"/donor/gift/{token}/impact.csv") == table(client)
+    assert settled(table(Client(), f"/donor/gift/{token}/impact.csv")) == settled(table(client))
 
 
 def test_few_households_are_not_counted_out(life: EpochVillage, client: Client) -> None:
