@@ -135,7 +135,11 @@ def test_a_village_without_revenue_says_so() -> None:
     assert "Donated 0.0000 DAI" in text
 
 
-def test_the_page_polls_is_kept_until_it_changes_and_is_small(lived: LivingVillage) -> None:
+def test_the_page_polls_is_kept_until_it_changes_and_is_small(
+    lived: LivingVillage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: at)
     client = Client(headers={"Accept-Encoding": "gzip"})
     answer = client.get(PATH)
     page = gzip.decompress(answer.content)
