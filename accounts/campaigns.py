@@ -12,16 +12,15 @@ which nobody pledges, to the one that was open when it was seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
-from accounts import addresses, ledger, letters
+from accounts import ledger, letters
 from accounts.fields import WeiField
-from accounts.models import Campaign, Donation, Donor, DonorContact, Payment, Refund, Site
+from accounts.models import Campaign, Donation, Payment, Refund, Site
 
 State = Campaign.State
 
@@ -286,29 +285,17 @@ def _decided(campaign: Campaign, *, state: State, raised_wei: int, at: datetime)
 
 def _tell(campaign: Campaign, *, kind: str, at: datetime) -> None:
     """Write to everybody whose gift counts, one letter an address."""
-    given = _counting(campaign).order_by().values("donor")
-    for donor in _one_an_address(Donor.objects.filter(pk__in=given).order_by("pk")):
-        letters.write(
-            donor=donor,
-            kind=kind,
-            key=f"{kind}:{campaign.uid}:{donor.uid}",
-            params={
-                "site": campaign.site.slug,
-                "site_name": campaign.site.name,
-                "title": campaign.title,
-                "title_fr": campaign.title_fr,
-                "goal_wei": str(campaign.goal_wei),
-                "raised_wei": str(campaign.decided_wei),
-            },
-            at=at,
-        )
-
-
-def _one_an_address(donors: Iterable[Donor]) -> list[Donor]:
-    """Each gift without a log-in makes a donor of its own: several may have the same address."""
-    by_id = {donor.pk: donor for donor in donors}
-    contacts = DonorContact.objects.filter(donor__in=by_id).exclude(email="").order_by("donor")
-    first: dict[str, Donor] = {}
-    for contact in contacts:
-        first.setdefault(addresses.plain(contact.email), by_id[contact.donor_id])
-    return list(first.values())
+    letters.tell(
+        donor_ids=_counting(campaign).order_by().values_list("donor_id", flat=True).distinct(),
+        kind=kind,
+        key=f"{kind}:{campaign.uid}",
+        params={
+            "site": campaign.site.slug,
+            "site_name": campaign.site.name,
+            "title": campaign.title,
+            "title_fr": campaign.title_fr,
+            "goal_wei": str(campaign.goal_wei),
+            "raised_wei": str(campaign.decided_wei),
+        },
+        at=at,
+    )

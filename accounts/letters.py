@@ -80,20 +80,22 @@ def write(
 def tell(
     *, donor_ids: Iterable[int], kind: str, key: str, params: dict[str, Any], at: datetime
 ) -> int:
-    """Queue the same news to many donors, one letter an address; return how many.
+    """Queue the same letter to many donors, one an address; return how many.
 
-    An address with several donors gets it as the oldest of them. Raises NoSuchLetter.
+    An address with several donors gets it as the oldest of them; news goes neither to who closed
+    the account nor to who had enough of it. Raises NoSuchLetter.
     """
     _check(kind=kind, params=params)
-    contacts = DonorContact.objects.filter(
-        donor__in=list(donor_ids), donor__closed_at__isnull=True
-    ).exclude(email="")
+    contacts = DonorContact.objects.filter(donor__in=list(donor_ids)).exclude(email="")
+    if kind in NEWS:
+        contacts = contacts.filter(donor__closed_at__isnull=True)
     by_address: dict[str, DonorContact] = {}
     for contact in contacts.order_by("donor_id"):
         by_address.setdefault(addresses.plain(contact.email), contact)
-    unwanted = set(
-        LetterOptOut.objects.filter(email__in=by_address).values_list("email", flat=True)
-    )
+    unwanted: set[str] = set()
+    if kind in NEWS:
+        opted_out = LetterOptOut.objects.filter(email__in=by_address)
+        unwanted = set(opted_out.values_list("email", flat=True))
     written = [
         Letter(
             donor_id=contact.donor_id,

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import campaigns, disputes, pledges, refunds
 from accounts.campaigns import COUNTED_FOR, CampaignRefused
-from accounts.models import Campaign, Donation, DonorContact, Letter, Payment, Refund
+from accounts.models import Campaign, Donation, DonorContact, Letter, LetterOptOut, Payment, Refund
 from accounts.refunds import RefundAnswer
 from gateway.checkout import endings
 from tests.campaigning import DAI, RUNS_FOR, cash_rail, drafted, given, on_chain, opened, paid
@@ -348,3 +348,14 @@ class TestLetters:
         end(now + RUNS_FOR + COUNTED_FOR)
         (letter,) = Letter.objects.filter(kind="campaign_failed")
         assert letter.params["raised_wei"] == str(30 * DAI)
+
+    def test_who_had_enough_of_news_still_hears_what_becomes_of_their_money(
+        self, village: Village, now: datetime
+    ) -> None:
+        opened(village.site, at=now)
+        payment = given(village, dollars=10, at=now, reference="ch_1")
+        assert payment.pledge is not None
+        DonorContact.objects.create(donor=payment.pledge.donor, email="ada@example.org")
+        LetterOptOut.objects.create(email="ada@example.org", opted_out_at=now)
+        end(now + RUNS_FOR + COUNTED_FOR)
+        assert Letter.objects.filter(kind="campaign_failed").count() == 1
