@@ -17,10 +17,10 @@ from accounts.models import Donor, Household, Site
 from dashboard import queries as sites
 from gateway.voting import rows
 from gateway.voting.forms import BallotForm, ProposalForm
-from gateway.voting.who import donors_of
 from gateway.voting.wording import refusal
 from gateway.wallet.limits import is_too_often
 from gateway.wallet.signing import shown
+from gateway.wallet.who import donors_of_session
 from tokens.models import Ballot, Round
 from tokens.voting import ballots, proposals, queries, signed
 from tokens.voting.refusals import AlreadyVoted, Refused
@@ -39,7 +39,7 @@ class VotePage(View):
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         round_ = _round(uid)
         form = BallotForm(request.POST, round_=round_)
-        voter = queries.voter_among(round_=round_, donors=donors_of(request))
+        voter = queries.voter_among(round_=round_, donors=donors_of_session(request))
         if voter is None:
             return _page(request, round_, form=form, code="not_of_site")
         if not form.is_valid():
@@ -167,14 +167,14 @@ class ProposePage(View):
         drafts = queries.drafts_of(site=site, at=timezone.now())
         if not drafts:
             return None
-        return queries.voter_among(round_=drafts[0], donors=donors_of(request))
+        return queries.voter_among(round_=drafts[0], donors=donors_of_session(request))
 
     def _proposer(
         self, request: HttpRequest, round_: Round, *, household: Household | None
     ) -> dict[str, Any]:
         if household is not None:
             return {"household": household}
-        return {"donor": queries.voter_among(round_=round_, donors=donors_of(request))}
+        return {"donor": queries.voter_among(round_=round_, donors=donors_of_session(request))}
 
     def _page(
         self,
@@ -199,7 +199,7 @@ class ProposePage(View):
 def _page(
     request: HttpRequest, round_: Round, *, form: BallotForm, code: str = "", status: int = 422
 ) -> HttpResponse:
-    donors = donors_of(request)
+    donors = donors_of_session(request)
     voter = queries.voter_among(round_=round_, donors=donors)
     mine = None if voter is None else queries.ballot_of(round_=round_, donor=voter)
     chosen = [] if mine is None else [c.proposal.number for c in mine.choices.all()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.db.models import Q
 from django.http import HttpRequest
 
@@ -17,21 +15,11 @@ MOST_DONORS = 200
 def donors_of_session(request: HttpRequest) -> list[Donor]:
     """Return the open donors who are logged in, oldest first: those whose wallet in effect is
     session["wallet"], session["donor"] (a uid), and session["donors"] (a list of uids)."""
-    named = request.session.get("donors", [])
-    uids = _uids([request.session.get("donor", ""), *(named if isinstance(named, list) else [])])
-    wallet = request.session.get("wallet", "")
+    session = request.session
+    uids = [*session.get("donors", []), *([session["donor"]] if "donor" in session else [])]
+    wallet = session.get("wallet", "")
     by_wallet = [donor.pk for donor in queries.donors_of(wallet=wallet)] if wallet else []
     if not uids and not by_wallet:
         return []
     found = Donor.objects.filter(Q(uid__in=uids) | Q(pk__in=by_wallet), closed_at__isnull=True)
     return list(found.order_by("pk")[:MOST_DONORS])
-
-
-def _uids(values: list[object]) -> list[UUID]:
-    found = []
-    for value in values[: MOST_DONORS + 1]:
-        try:
-            found.append(UUID(str(value)))
-        except ValueError:
-            continue
-    return found

@@ -24,7 +24,7 @@ from gateway.donors.tasks import answer_links
 from gateway.donors.views import ASKED_A_MINUTE
 from gateway.logs import mask
 from gateway.mail import delivery
-from gateway.voting.who import donors_of
+from gateway.wallet.who import donors_of_session
 from tests import mailbox as boxes
 from tests.integration.test_wallet_pages import sign
 from tests.mailbox import Mailbox, giver
@@ -178,7 +178,7 @@ class TestUsing:
         assert client.session.session_key != before
         assert client.session.get_expiry_age() <= 12 * 3600
         request = client.get("/donor/").wsgi_request
-        assert donors_of(request) == asha
+        assert donors_of_session(request) == asha
         proved = DonorContact.objects.exclude(verified_email="")
         assert {each.donor_id for each in proved} == {donor.pk for donor in asha}
 
@@ -258,13 +258,13 @@ class TestUsing:
     def test_signing_out_forgets_who_it_was(self, client: Client, donors: list[Donor]) -> None:
         client.post(f"/donor/link/{issued(donors[0])}/")
         assert client.post("/donor/leave/")["Location"] == "/donor/"
-        assert donors_of(client.get("/donor/").wsgi_request) == []
+        assert donors_of_session(client.get("/donor/").wsgi_request) == []
         assert 'action="/donor/link/"' in page(client.get("/donor/"))
 
     def test_a_closed_donor_is_logged_in_no_more(self, client: Client, donors: list[Donor]) -> None:
         client.post(f"/donor/link/{issued(donors[0])}/")
         Donor.objects.filter(pk=donors[0].pk).update(closed_at=timezone.now())
-        assert donors_of(client.get("/donor/").wsgi_request) == [donors[2]]
+        assert donors_of_session(client.get("/donor/").wsgi_request) == [donors[2]]
 
     @pytest.mark.parametrize("path", ["/donor/link/abc-_1/", "/donor/news/u.abc/"])
     def test_logs_mask_what_opens_something(self, path: str) -> None:
