@@ -115,7 +115,8 @@ class Collecting:
                     at=self.at,
                 )
         except NotTaken:
-            pass
+            # The order of events may have left less than that: refusing is right, too.
+            return
 
     def answer(self, *, is_done: bool) -> None:
         for refund in Refund.objects.filter(state__in=Refund.OPEN)[:1]:
